@@ -1,0 +1,218 @@
+"""What the rules ask of the world. Adapters implement these; tests may fake them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from service.model import (
+    AuditEntry,
+    Case,
+    CaseState,
+    Chart,
+    DraftDocument,
+    Event,
+    Lang,
+    Posted,
+    RawLetter,
+    Signature,
+    StageHealth,
+    Step,
+    StoredMessage,
+)
+
+Resource = dict[str, Any]
+"""One FHIR R4 resource as parsed JSON."""
+
+
+# ---------------------------------------------------------------- HL7 v2 as read
+
+
+class Segment(Protocol):
+    """One segment. Numbers are HL7's, from 1; what is absent reads as ``""``; escapes are resolved."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def index(self) -> int:
+        """Occurrence of this segment name in the message, from 1."""
+    def value(self, field: int, *, component: int = 1, sub: int = 1, repetition: int = 1) -> str: ...
+    def repetitions(self, field: int) -> int:
+        """How many repetitions the field has; 0 if absent."""
+    def components(self, field: int, repetition: int = 1) -> Sequence[str]: ...
+    def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
+        """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
+
+
+class Message(Protocol):
+    """One HL7 v2 message, read lazily from the received bytes."""
+
+    @property
+    def control_id(self) -> str: ...
+    @property
+    def type(self) -> str:
+        """MSH-9.1, such as ``ADT``."""
+    @property
+    def trigger(self) -> str:
+        """MSH-9.2, such as ``A03``."""
+    def segments(self, *names: str) -> Sequence[Segment]:
+        """Segments with one of these names, in message order; all if none is given."""
+
+
+class MessageReader(Protocol):
+    """Bytes of one HL7 v2 message to fields. Raises UnusableInput where there is no MSH."""
+
+    def __call__(self, body: bytes) -> Message: ...
+
+
+# ---------------------------------------------------------------- the store
+
+
+class Transaction(Protocol):
+    """One database transaction; commits at the end of the ``with`` block, rolls back on an exception.
+
+    Every payload (message bytes, chart, letter, review) is encrypted at rest.
+    """
+
+    # messages
+    def add_message(
+        self,
+        *,
+        channel: str,
+        sender: str,
+        control_id: str,
+        body: bytes,
+        ack_code: str | None,
+        state: str = "stored",
+        error_code: str | None = None,
+    ) -> tuple[str, bool]:
+        """Keep bytes. Returns (message id, is new): the same sender, control id and digest is not new
+        and returns the id of the first."""
+
+    def message(self, message_id: str) -> StoredMessage: ...
+    def file_message(self, message_id: str, *, case_id: str | None, event: Event, event_time: str, state: str) -> None:
+        """Record what a message meant."""
+
+    def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
+        """By event time, then arrival."""
+
+    # cases; reading one inside a transaction locks its row until the end
+    def case(self, case_id: str) -> Case: ...
+    def case_by_key(self, key: str) -> Case | None: ...
+    def add_case(self, key: str, *, lang: Lang) -> Case: ...
+    def save_case(self, case: Case) -> Case:
+        """Raises Conflict if ``case.version`` is not the stored one; returns it with version + 1."""
+
+    def cases(self, *, states: Sequence[CaseState] = (), limit: int = 200) -> Sequence[Case]: ...
+
+    # payloads: the newest of a kind for a case, JSON-serialisable; kinds: chart, draft, verification,
+    # review, signed, posted, resources
+    def put(self, kind: str, case_id: str, generation: int, payload: Mapping[str, Any]) -> None: ...
+    def get(self, kind: str, case_id: str, generation: int | None = None) -> dict[str, Any] | None:
+        """None for ``generation``: the highest there is. Within a generation the newest put wins."""
+
+    # steps
+    def add_step(
+        self,
+        name: str,
+        queue: str,
+        *,
+        case_id: str | None = None,
+        subject: str = "",
+        generation: int = 0,
+        not_before: datetime | None = None,
+    ) -> Step: ...
+    def step(self, step_id: str) -> Step: ...
+    def steps_of(self, case_id: str) -> Sequence[Step]: ...
+    def cancel_steps(self, case_id: str, *, names: Sequence[str] = ()) -> int:
+        """Cancel waiting, failed, dead and running steps of a case; a running one then fails to finish."""
+
+    def claim(self, step_id: str, *, lease: timedelta) -> Step | None:
+        """Take a step that is due (waiting or failed with ``not_before`` passed, or running with its
+        lease run out) and whose queue is not paused; token and attempts grow by one. None if it is not to be had."""
+
+    def renew(self, step: Step, *, lease: timedelta) -> None:
+        """Raises LostLease."""
+
+    def finish(self, step: Step) -> None:
+        """Raises LostLease if the stored token is not ``step.token`` or the step is not running."""
+
+    def fail(self, step: Step, *, code: str, text: str, retry_at: datetime | None) -> None:
+        """``retry_at`` None: dead. Raises LostLease like finish."""
+
+    def release(self, step: Step) -> None:
+        """Hand a claimed step back as waiting, its attempt uncounted (shutdown). Raises LostLease."""
+
+    def replay(self, step_id: str) -> Step:
+        """A dead step becomes waiting with attempts 0. Raises NotAllowed if it is not dead."""
+
+    def due_steps(self, *, unrung_for: timedelta, limit: int = 500) -> Sequence[Step]:
+        """Due steps (see claim) whose bell was never rung or was rung longer ago than this."""
+
+    def mark_rung(self, step_ids: Sequence[str]) -> None: ...
+    def dead_steps(self) -> Sequence[Step]: ...
+    def health(self) -> Sequence[StageHealth]:
+        """One row a step name that has ever had a step."""
+
+    def pause(self, queue: str, paused: bool) -> None: ...
+    def paused_queues(self) -> Sequence[str]: ...
+
+    # signature and audit
+    def add_signature(self, signature: Signature) -> None:
+        """Raises Conflict if the case has one already (unique in the database)."""
+
+    def signature(self, case_id: str) -> Signature | None: ...
+    def audit(self, actor: str, action: str, *, case_id: str | None = None, detail: str = "") -> None: ...
+    def audit_trail(self) -> Sequence[AuditEntry]: ...
+
+
+class Store(Protocol):
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """Raises StoreUnavailable."""
+
+    def check(self) -> None:
+        """A cheap round trip. Raises StoreUnavailable, KeyMissing."""
+
+
+class Bell(Protocol):
+    """Tells workers that steps wait. May lose a ring; the sweeper rings again."""
+
+    def ring(self, steps: Sequence[Step]) -> None:
+        """Raises BrokerUnavailable."""
+
+    def check(self) -> None:
+        """Raises BrokerUnavailable."""
+
+
+# ---------------------------------------------------------------- the neighbours
+
+
+class ChartSource(Protocol):
+    """The EHR's FHIR API as a source of the chart."""
+
+    def resources(self, case_key: str, patient_id: str) -> Sequence[Resource]:
+        """All resources of one visit's patient that the chart reads; empty if the EHR has none.
+        Raises EhrUnavailable."""
+
+
+class Inbox(Protocol):
+    """The EHR's inbox. Every call is idempotent by the draft's key."""
+
+    def post(self, draft: DraftDocument, *, replaces: Posted | None = None) -> Posted:
+        """Raises EhrUnavailable, EhrAmbiguous, EhrRefused. ``replaces``: the former draft, superseded."""
+
+    def find(self, key: str) -> Posted | None:
+        """What the EHR holds under this key: the answer to EhrAmbiguous."""
+
+    def finalize(self, posted: Posted, *, text: str, signature: Signature) -> None:
+        """Document final with authenticator, Task completed, Provenance of the verifier."""
+
+    def withdraw(self, posted: Posted, *, reason: str) -> None:
+        """Task cancelled, document entered-in-error; doing it twice changes nothing."""
+
+
+class Writer(Protocol):
+    """The model."""
+
+    def write(self, chart: Chart, lang: Lang) -> RawLetter:
+        """Raises ModelUnavailable, WriterFailed."""

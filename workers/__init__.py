@@ -1,0 +1,1 @@
+"""The GPU side: the letter writer, its training, and what Celery calls."""
