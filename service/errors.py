@@ -75,9 +75,16 @@ class BrokerUnavailable(Unreachable):
 
 
 class EhrUnavailable(Unreachable):
-    """The EHR cannot be reached or is overloaded; nothing was stored there."""
+    """The EHR cannot be reached or is overloaded; nothing was stored there.
+
+    ``retry_after``: seconds that the EHR asked to wait, None where it did not say.
+    """
 
     code = "ehr_unavailable"
+
+    def __init__(self, detail: str = "", *, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.retry_after = retry_after
 
 
 class EhrAmbiguous(EpikriseError):
@@ -89,9 +96,20 @@ class EhrAmbiguous(EpikriseError):
 
 
 class EhrRefused(EpikriseError):
-    """The EHR refused the document."""
+    """The EHR refused the request.
+
+    ``status`` is the HTTP status (None where the refusal is our own), ``issues`` the codes of
+    http://hl7.org/fhir/issue-type that it gave.
+    """
 
     code = "ehr_refused"
+
+    def __init__(
+        self, detail: str = "", *, remedy: str = "", status: int | None = None, issues: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.status = status
+        self.issues = issues
 
 
 class ModelUnavailable(EpikriseError):

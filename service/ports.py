@@ -36,9 +36,11 @@ class Segment(Protocol):
     @property
     def index(self) -> int:
         """Occurrence of this segment name in the message, from 1."""
+
     def value(self, field: int, *, component: int = 1, sub: int = 1, repetition: int = 1) -> str: ...
     def repetitions(self, field: int) -> int:
         """How many repetitions the field has; 0 if absent."""
+
     def components(self, field: int, repetition: int = 1) -> Sequence[str]: ...
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
@@ -52,9 +54,11 @@ class Message(Protocol):
     @property
     def type(self) -> str:
         """MSH-9.1, such as ``ADT``."""
+
     @property
     def trigger(self) -> str:
         """MSH-9.2, such as ``A03``."""
+
     def segments(self, *names: str) -> Sequence[Segment]:
         """Segments with one of these names, in message order; all if none is given."""
 
@@ -194,6 +198,10 @@ class ChartSource(Protocol):
         """All resources of one visit's patient that the chart reads; empty if the EHR has none.
         Raises EhrUnavailable."""
 
+    def references(self, case_key: str, patient_id: str = "") -> tuple[str, str, str]:
+        """(patient, encounter, owner) as references at the EHR ("Patient/1"), empty where unknown.
+        The owner is the visit's attending physician. Raises EhrUnavailable."""
+
 
 class Inbox(Protocol):
     """The EHR's inbox. Every call is idempotent by the draft's key."""
@@ -202,7 +210,8 @@ class Inbox(Protocol):
         """Raises EhrUnavailable, EhrAmbiguous, EhrRefused. ``replaces``: the former draft, superseded."""
 
     def find(self, key: str) -> Posted | None:
-        """What the EHR holds under this key: the answer to EhrAmbiguous."""
+        """What the EHR holds under this key: the answer to EhrAmbiguous. ``task`` is empty where the
+        document came through and its Task did not; posting again then adds what lacks."""
 
     def finalize(self, posted: Posted, *, text: str, signature: Signature) -> None:
         """Document final with authenticator, Task completed, Provenance of the verifier."""
