@@ -31,6 +31,7 @@ def draft_document(
     case: Case,
     letter: Letter,
     verification: Verification,
+    *,
     chart: Chart,
     refs: tuple[str, str, str],
     review_url: str,

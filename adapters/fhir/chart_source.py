@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.fhir.client import FhirClient, reference_in
+from adapters.fhir.client import FhirClient, escaped, reference_in
 from adapters.fhir.documents import DOCUMENT_SYSTEM
 from service.errors import EhrRefused
 from service.ports import Resource
@@ -81,7 +81,7 @@ class FhirChartSource:
         if "|" in rest:
             return self._patient_alone(patient_id or rest.partition("|")[0])
         system = self._visit_systems.get(authority) or (authority if ":" in authority else "")
-        token = f"{system}|{_escaped(rest)}" if system else _escaped(rest)
+        token = f"{system}|{escaped(rest)}" if system else escaped(rest)
         encounters = self._client.search("Encounter", (("identifier", token),))
         if len(encounters) != 1:
             log.warning("visit_not_found matches=%d authority_mapped=%s", len(encounters), bool(system))
@@ -96,7 +96,7 @@ class FhirChartSource:
         return encounters[0], patient
 
     def _patient_alone(self, patient_id: str) -> tuple[None, Resource | None]:
-        patients = self._client.search("Patient", (("identifier", _escaped(patient_id)),)) if patient_id else []
+        patients = self._client.search("Patient", (("identifier", escaped(patient_id)),)) if patient_id else []
         if len(patients) != 1:
             log.warning("patient_not_found matches=%d", len(patients))
             return None, None
@@ -189,9 +189,3 @@ def _pointed_to(node: Any) -> Iterator[str]:
                 yield local
         for value in node.values():
             yield from _pointed_to(value)
-
-
-def _escaped(value: str) -> str:
-    for character in "\\,|$":
-        value = value.replace(character, f"\\{character}")
-    return value

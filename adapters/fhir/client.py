@@ -267,3 +267,10 @@ def reference_in(location: str) -> str:
     """``Type/id`` out of an address with or without base and version; ``""`` where there is none."""
     found = REFERENCE.search(location)
     return f"{found.group(1)}/{found.group(2)}" if found else ""
+
+
+def escaped(value: str) -> str:
+    """A value inside a search parameter (search.html#escaping)."""
+    for character in "\\,|$":
+        value = value.replace(character, f"\\{character}")
+    return value

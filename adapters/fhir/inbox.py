@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from adapters.fhir.client import FhirClient, Parameters, Written
+from adapters.fhir.client import FhirClient, Parameters, Written, escaped
 from adapters.fhir.documents import (
     DEVICE_SYSTEM,
     DOCUMENT_SYSTEM,
@@ -79,10 +79,10 @@ class FhirInbox:
 
     def find(self, key: str) -> Posted | None:
         """See :class:`service.ports.Inbox`. Raises EhrRefused where several documents have the key."""
-        document = self._one("DocumentReference", (("identifier", f"{DOCUMENT_SYSTEM}|{_escaped(key)}"),))
+        document = self._one("DocumentReference", (("identifier", f"{DOCUMENT_SYSTEM}|{escaped(key)}"),))
         if document is None:
             return None
-        task = self._one("Task", (("identifier", f"{TASK_SYSTEM}|{_escaped(key)}"),))
+        task = self._one("Task", (("identifier", f"{TASK_SYSTEM}|{escaped(key)}"),))
         provenance = self._one("Provenance", _tagged(key, "drafted"))
         return Posted(document=document, task=task or "", provenance=provenance or "")
 
@@ -110,7 +110,7 @@ class FhirInbox:
             ),
             Creation(
                 full_url=urls["document"],
-                condition=(("identifier", f"{DOCUMENT_SYSTEM}|{_escaped(draft.key)}"),),
+                condition=(("identifier", f"{DOCUMENT_SYSTEM}|{escaped(draft.key)}"),),
                 resource=document,
             ),
             Creation(
@@ -120,7 +120,7 @@ class FhirInbox:
             ),
             Creation(
                 full_url=urls["task"],
-                condition=(("identifier", f"{TASK_SYSTEM}|{_escaped(draft.key)}"),),
+                condition=(("identifier", f"{TASK_SYSTEM}|{escaped(draft.key)}"),),
                 resource=task_of(draft, document=urls["document"], device=urls["device"]),
             ),
         ]
@@ -266,15 +266,8 @@ def _quoted(value: str) -> str:
     return quote(value, safe=":|")
 
 
-def _escaped(value: str) -> str:
-    """A token's value inside a search (search.html#escaping)."""
-    for character in "\\,|$":
-        value = value.replace(character, f"\\{character}")
-    return value
-
-
 def _tagged(key: str, act: str) -> Parameters:
-    code = _escaped(str(provenance_tag(key, act)["code"]))
+    code = escaped(str(provenance_tag(key, act)["code"]))
     return (("_tag", f"{PROVENANCE_SYSTEM}|{code}"),)
 
 

@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"The port cannot be opened ({error.strerror}). Choose another with --port.\n")
         return 3
+    # asyncio switches Nagle off only for sockets made with an explicit protocol, which this one is not;
+    # connections inherit it from here. Without it an answer waits 40 ms for the client's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         app = create_app(wish.home, faults=wish.faults)
     except OSError as error:

@@ -90,12 +90,18 @@ def require_targets(records: Records, resource: Resource) -> None:
                 missing.append(_nowhere(place))
             continue
         target = local_target(reference, records.bases)
-        if target is None or (target[0] and not (is_resource_type(target[0]) and ID.match(target[1]))):
+        if target is None or not _well_formed(*target):
             raise refuse(400, "value", "A reference has the form Type/id, #id or an absolute address.", place)
         if name in WORKFLOW and target[0] and records.get(target[0], target[1]) is None:
             missing.append(_nowhere(place))
     if missing:
         raise Refusal(422, *missing)
+
+
+def _well_formed(resource_type: str, rest: str) -> bool:
+    if resource_type:
+        return is_resource_type(resource_type) and ID.match(rest) is not None
+    return re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+\Z", rest) is not None
 
 
 def _nowhere(place: str) -> Issue:

@@ -69,7 +69,7 @@ class Rest:
     async def _system(self, request: Request) -> Response:
         base, bundle = base_of(request), await _body(request)
         kind = bundle.get("type") if isinstance(bundle, dict) and bundle.get("resourceType") == "Bundle" else None
-        if kind is None:
+        if not isinstance(kind, str):
             raise refuse(400, "structure", "A Bundle with a type is needed here.", "Bundle")
         if kind == "transaction" and not self._faults.transactions():
             raise refuse(501, "not-supported", "This server carries out no transactions.", "Bundle.type")
