@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.fhir.client import FhirClient, escaped, reference_in
+from adapters.fhir.client import FhirClient, escaped, members, reference_in
 from adapters.fhir.documents import DOCUMENT_SYSTEM
 from service.errors import EhrRefused
 from service.ports import Resource
@@ -61,7 +61,7 @@ class FhirChartSource:
         listed = self._everything(reference) if self._has_everything() else None
         found = listed if listed is not None else list(self._searched(reference))
         chart = _distinct([patient, *([encounter] if encounter else []), *found])
-        chart = [each for each in chart if each["resourceType"] in READ and not _is_ours(each)]
+        chart = [each for each in chart if each.get("resourceType") in READ and not _is_ours(each)]
         return [*chart, *self._followed(chart)]
 
     def references(self, case_key: str, patient_id: str = "") -> tuple[str, str, str]:
@@ -106,15 +106,15 @@ class FhirChartSource:
 
     def _has_everything(self) -> bool:
         try:
-            modes = self._client.capabilities().get("rest", [])
+            modes = members(self._client.capabilities(), "rest")
         except EhrRefused:
             return False
         return any(
             operation.get("name") in {"everything", "$everything"}
             for mode in modes
-            for resource in mode.get("resource", [])
+            for resource in members(mode, "resource")
             if resource.get("type") == "Patient"
-            for operation in resource.get("operation", [])
+            for operation in members(resource, "operation")
         )
 
     def _everything(self, patient: str) -> list[Resource] | None:
@@ -155,25 +155,23 @@ class FhirChartSource:
 def attending(encounter: Resource) -> str:
     """The attending physician's reference (participant type ATND), else that of the first physician named."""
     named = [
-        ({coding.get("code") for kind in each.get("type", []) for coding in kind.get("coding", [])}, reference)
-        for each in encounter.get("participant", [])
+        ({coding.get("code") for kind in members(each, "type") for coding in members(kind, "coding")}, reference)
+        for each in members(encounter, "participant")
         if (reference := reference_in(str(each.get("individual", {}).get("reference", "")))).startswith("Practitioner")
     ]
     return next((reference for codes, reference in named if "ATND" in codes), named[0][1] if named else "")
 
 
 def _record_numbers(patient: Resource) -> set[str]:
-    return {str(each.get("value")) for each in patient.get("identifier", [])}
+    return {str(each.get("value")) for each in members(patient, "identifier")}
 
 
 def _distinct(resources: Sequence[Resource]) -> list[Resource]:
-    return list({f"{each['resourceType']}/{each.get('id', '')}": each for each in resources}.values())
+    return list({f"{each.get('resourceType')}/{each.get('id')}": each for each in resources}.values())
 
 
 def _is_ours(resource: Resource) -> bool:
-    identifiers = resource.get("identifier")
-    listed = identifiers if isinstance(identifiers, list) else []
-    return any(isinstance(each, dict) and each.get("system") == DOCUMENT_SYSTEM for each in listed)
+    return any(each.get("system") == DOCUMENT_SYSTEM for each in members(resource, "identifier"))
 
 
 def _pointed_to(node: Any) -> Iterator[str]:

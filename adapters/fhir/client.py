@@ -47,11 +47,18 @@ class FhirClient:
     """One server. Thread-safe; close it or use it in ``with``.
 
     ``timeout`` is in seconds, for each read or write on the socket; connecting has at most five.
-    ``auth`` signs requests (SMART Backend Services, basic); ``verify`` is httpx's.
+    ``auth`` signs requests (SMART Backend Services, basic); ``verify`` and
+    ``transport`` are httpx's.
     """
 
     def __init__(
-        self, base_url: str, *, timeout: float = 30.0, auth: httpx.Auth | None = None, verify: Any = True
+        self,
+        base_url: str,
+        *,
+        timeout: float = 30.0,
+        auth: httpx.Auth | None = None,
+        verify: Any = True,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._base = base_url.rstrip("/")
         if not re.match(r"https?://[^/\s]+", self._base):
@@ -60,6 +67,7 @@ class FhirClient:
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
             auth=auth,
             verify=verify,
+            transport=transport,
             headers={"Accept": FHIR_JSON},
             follow_redirects=False,
             # Proxies from the environment would carry charts where no setting of ours says so.
@@ -102,11 +110,12 @@ class FhirClient:
                 raise EhrRefused(f"{what}: the next links of a search do not end")
             seen.add(path)
             page = self._resource(self._send("GET", path, what=what), "Bundle")
-            for entry in page.get("entry", []):
-                if entry.get("search", {}).get("mode") != "outcome" and "resource" in entry:
-                    yield entry["resource"]
-            link = next((each["url"] for each in page.get("link", []) if each.get("relation") == "next"), "")
-            path = self._rooted(link) if link else ""
+            for entry in members(page, "entry"):
+                resource = entry.get("resource")
+                if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
+                    yield resource
+            link = next((each.get("url") for each in members(page, "link") if each.get("relation") == "next"), "")
+            path = self._rooted(link) if isinstance(link, str) and link else ""
 
     def _rooted(self, link: str) -> str:
         """A next link under our own base: servers behind a proxy name themselves wrongly, and
@@ -139,10 +148,10 @@ class FhirClient:
         answer cannot be read, for by then it is done."""
         body = {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)}
         answer = self._send("POST", "", what="transaction", body=body)
-        bundle = _json(answer)
-        if bundle is None or len(bundle.get("entry", [])) != len(entries):
+        answered = members(_json(answer) or {}, "entry")
+        if len(answered) != len(entries):
             raise EhrAmbiguous("transaction: the answer does not fit the request")
-        return [_entry_written(entry) for entry in bundle["entry"]]
+        return [_entry_written(entry) for entry in answered]
 
     def _written(self, answer: httpx.Response, name: str) -> Written:
         resource = _json(answer)
@@ -223,10 +232,9 @@ def answered_badly(answer: httpx.Response, what: str, *, writing: bool) -> Epikr
 
 
 def _issues(answer: httpx.Response) -> Iterator[tuple[str, str]]:
-    outcome = _json(answer)
-    listed = outcome.get("issue") if outcome and outcome.get("resourceType") == "OperationOutcome" else None
-    for issue in listed if isinstance(listed, list) else []:
-        code = issue.get("code") if isinstance(issue, dict) else None
+    outcome = _json(answer) or {}
+    for issue in members(outcome, "issue") if outcome.get("resourceType") == "OperationOutcome" else []:
+        code = issue.get("code")
         if not isinstance(code, str) or not ISSUE_CODE.match(code):
             continue
         places = issue.get("expression") or issue.get("location") or [""]
@@ -256,7 +264,8 @@ def _json(answer: httpx.Response) -> Resource | None:
 
 
 def _entry_written(entry: Mapping[str, Any]) -> Written:
-    response, resource = entry.get("response", {}), entry.get("resource")
+    answer, resource = entry.get("response"), entry.get("resource")
+    response = answer if isinstance(answer, dict) else {}
     reference = reference_in(str(response.get("location", "")))
     if not reference and isinstance(resource, dict) and "id" in resource:
         reference = f"{resource.get('resourceType', '')}/{resource['id']}"
@@ -274,3 +283,9 @@ def escaped(value: str) -> str:
     for character in "\\,|$":
         value = value.replace(character, f"\\{character}")
     return value
+
+
+def members(node: Mapping[str, Any], name: str) -> list[Resource]:
+    """The objects in a list of another server's answer; what is no object or no list is not there."""
+    listed = node.get(name)
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from adapters.fhir.client import FhirClient, Parameters, Written, escaped
+from adapters.fhir.client import FhirClient, Parameters, Written, escaped, members
 from adapters.fhir.documents import (
     DEVICE_SYSTEM,
     DOCUMENT_SYSTEM,
@@ -208,10 +208,10 @@ class FhirInbox:
     def _has_transactions(self) -> bool:
         if self._transactions is None:
             try:
-                modes = self._client.capabilities().get("rest", [])
+                modes = members(self._client.capabilities(), "rest")
             except EhrRefused:
                 return True  # a server that hides its capabilities may still have them
-            system = [each.get("code") for mode in modes for each in mode.get("interaction", [])]
+            system = [each.get("code") for mode in modes for each in members(mode, "interaction")]
             self._transactions = "transaction" in system
         return self._transactions
 
@@ -235,7 +235,7 @@ class FhirInbox:
 
     def _one(self, resource_type: str, condition: Parameters) -> str | None:
         found = [
-            each for each in self._client.search(resource_type, condition) if each["resourceType"] == resource_type
+            each for each in self._client.search(resource_type, condition) if each.get("resourceType") == resource_type
         ]
         if len(found) > 1:
             raise EhrRefused(f"{resource_type}: more than one has this key", issues=("multiple-matches",))

@@ -172,7 +172,7 @@ def _document_view(records: Records, document: Resource, lang: Lang) -> dict[str
         "title": attachment.get("title") or document.get("description") or words["document"],
         "text": _text(attachment),
         "text_lang": attachment.get("language", lang),
-        "status": words["status"].get(document["status"], document["status"]),
+        "validity": words["status"].get(document["status"], document["status"]),
         "doc_status": words["doc_status"].get(doc_status, doc_status),
         "final": doc_status == "final",
         "by_ai": any(label.get("code") == "AIAST" for label in walk(document, "meta.security")),
