@@ -196,7 +196,7 @@ def _grade(desk: Desk, mention: Mention, own: Fact | None) -> Outcome | None:
 def _bounded(mention: Mention, facts: Sequence[Fact]) -> Outcome | None:
     """ "No toxicity of grade 3 or higher" denies facts: wrong only if the chart has one."""
     for fact in facts:
-        if fact.value.isdigit() and int(fact.value) >= int(mention.value):
+        if fact.value.isdecimal() and int(fact.value) >= int(mention.value):
             return contradicted(
                 mention,
                 fact,

@@ -97,7 +97,7 @@ def check_names(desk: Desk) -> Iterable[Outcome]:
     seen: list[tuple[int, int]] = []
     for pattern in (_TITLED, _LABELLED, _BEFORE_BIRTH):
         for match in pattern.finditer(desk.page.text):
-            start, end = _trimmed(desk.page.text, *match.span("n"), known)
+            start, end = _trimmed(desk.page.text, match.span("n"), known, family)
             if end <= start or any(s < end and start < e for s, e in seen) or _is_other(desk.page, match, start, end):
                 continue
             seen.append((start, end))
@@ -120,8 +120,9 @@ def _family(book: Book, fact: Fact) -> set[str]:
     return {norm(w) for w in words}
 
 
-def _trimmed(text: str, start: int, end: int, known: set[str]) -> tuple[int, int]:
+def _trimmed(text: str, area: tuple[int, int], known: set[str], family: set[str]) -> tuple[int, int]:
     """A name without capitalised words after it that belong to the sentence (German nouns, ``Patient``)."""
+    start, end = area
     title = list(_TITLE.finditer(text, start, end))
     start = title[-1].end() if title else start
     words = list(re.finditer(r"[\w'’-]+", text[start:end]))
@@ -129,8 +130,10 @@ def _trimmed(text: str, start: int, end: int, known: set[str]) -> tuple[int, int
         words.pop(0)
     while words and norm(words[-1][0]) in _STOP_WORDS:
         words.pop()
+    if "," in text[start:end]:  # Family, Given
+        return (start + words[0].start(), start + words[-1].end()) if words else (start, start)
     names = [w for w in words if set(re.findall(r"\w+", norm(w[0]))) & known]
-    if names and len(names) < len(words) and norm(words[0][0]) in known:
+    if names and len(names) < len(words) and set(re.findall(r"\w+", norm(names[-1][0]))) & family:
         while words and words[-1] is not names[-1]:
             words.pop()
     return (start + words[0].start(), start + words[-1].end()) if words else (start, start)

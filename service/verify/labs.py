@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from service.model import Fact, FactType, Severity
 from service.verify.book import Group
@@ -20,6 +21,15 @@ _TIME = re.compile(
     r"(?<![\d.,:/])(?P<h>[01]?\d|2[0-3])(?:[:.](?P<m>[0-5]\d))?\s*(?P<k>uhr|a\.?m\.?\b|p\.?m\.?\b|o['’]clock)|(?<![\d.,:/])(?P<h2>[01]?\d|2[0-3]):(?P<m2>[0-5]\d)(?!\d|:\d)"
 )
 _LIMIT = re.compile(r"(?:norm\w*|referenz\w*|reference|range|<|>|≤|≥|unter|über|below|above|bis)\s*:?\s*$")
+
+_SHORT = {
+    "hb": "hämoglobin",
+    "leukos": "leukozyten",
+    "thrombos": "thrombozyten",
+    "krea": "kreatinin",
+    "crp": "c-reaktives",
+    "psa": "prostataspezifisches",
+}
 
 
 def check_labs(desk: Desk) -> Iterable[Outcome]:
@@ -60,17 +70,32 @@ def check_labs(desk: Desk) -> Iterable[Outcome]:
 def _named_labs(page: Page, groups: Sequence[Group]) -> Iterable[tuple["re.Match[str]", Group]]:
     seen: set[str] = set()
     for group in groups:
-        name = _name(group)
-        if len(name) < 2 or name in seen:
-            continue
-        seen.add(name)
-        pattern = re.compile(
-            rf"(?<!\w){re.escape(name)}(?:[-\s]*(?:wert|spiegel|level|value))?(?:\s*\([^()\n]{{0,40}}\))?"
-            r"(?:\s+(?:von|of|bei|lag|war|was|is|ist|mit|with|at|zuletzt|aktuell|initial|value|auf|zuletzt bei|betrug|fell to|fiel auf))*"
-            r"\s*[:=]?\s*(?P<n>\d{1,6}(?:[.,]\d{1,3})?)(?![\w]|[.,]\d|\.\d|/\d|-\d|\s*(?:monat|month|woche|week|jahr|year))"
-        )
-        for match in pattern.finditer(page.folded):
-            yield match, group
+        for name in _spellings(group):
+            if name not in seen:
+                seen.add(name)
+                for match in _figures_after(name).finditer(page.folded):
+                    yield match, group
+
+
+@lru_cache(maxsize=512)
+def _figures_after(name: str) -> re.Pattern[str]:
+    """``PSA-Wert lag am 20.04.2026 bei 0,8``: the figure that follows a laboratory name."""
+    return re.compile(
+        rf"(?<!\w){re.escape(name)}(?:[-\s]*(?:wert|spiegel|level|value))?(?:\s*\([^()\n]{{0,40}}\))?"
+        r"(?:\s+(?:von|of|bei|lag|war|was|is|ist|mit|with|at|zuletzt|aktuell|initial|value|auf|betrug|fell to|fiel auf)|"
+        r"\s+(?:am|on|vom|from)\s+\d[\d./-]{3,9}(?:\s+[a-zä]+\s+\d{4})?)*\s*[:=]?\s*"
+        r"(?P<n>\d{1,6}(?:[.,]\d{1,3})?)(?![\w]|[.,]\d|/\d|-\d|\s*(?:monat|month|woche|week|jahr|year))"
+    )
+
+
+def _spellings(group: Group) -> list[str]:
+    """A laboratory name in both languages and the abbreviation letters use."""
+    fact = group.leaves.get("name")
+    if fact is None:
+        return []
+    names = {fact.display.de.lower().strip(), fact.display.en.lower().strip()}
+    names |= {short for short, long in _SHORT.items() if any(name.startswith(long) for name in names)}
+    return sorted(name for name in names if len(name) > 1)
 
 
 def _name(group: Group) -> str:

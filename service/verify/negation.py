@@ -19,8 +19,9 @@ _SOFTENED = re.compile(
     r"frische|acute|rezidiv|recurr|progres|weder|bei auftreten|sollte|should|falls|\bif\b|nur\b|only\b|schwer|severe|nicht nur"
 )
 _NO_ALLERGY = re.compile(
-    r"(?:kein(?:e|erlei)?\s+(?:\w+\s+){0,2}(?:allergien?|unverträglichkeit\w*)|allergien?\s*:?\s*(?:sind\s+)?(?:keine|nicht bekannt|none|no known|nkda)|"
-    r"(?:no|without)\s+(?:\w+\s+){0,3}allerg\w+|allergies\s*:?\s*(?:none|no known|nil)|\bnkda\b)"
+    r"allerg(?:ien?|ies)\s*:\s*(?P<d>(?:keine|none|no known|nil|nicht bekannt)(?:\s+(?:bekannte[n]?\s+|known\s+)?(?:allerg\w+|unverträglich\w+))?)|"
+    r"allerg(?:ien?|ies)\s+(?P<e>(?:sind\s+|are\s+)?(?:keine|nicht bekannt|not known|none known))|"
+    r"kein(?:e|erlei)?\s+(?:\w+\s+){0,2}(?:allergien?|unverträglichkeit\w*)|(?:no|without)\s+(?:\w+\s+){0,3}allerg\w+|\bnkda\b"
 )
 _NO_METASTASIS = re.compile(
     r"(?:kein(?:e[nrs]?)?|ohne|no|without)\s+(?:\w+\s+){0,5}(?:fern)?metasta\w+|nicht metastasiert|non-metastatic"
@@ -58,7 +59,7 @@ def _whole_classes(desk: Desk) -> Iterable[Outcome]:
     nodal = [f for f in desk.book.typed(FactType.TNM) if re.search(r"[NX]?N[1-3]", f.value) and "N0" not in f.value]
     distant = [f for f in desk.book.typed(FactType.TNM) if re.search(r"M1", f.value)]
     allergies = [f for f in desk.book.typed(FactType.ALLERGY) if not _is_denial(f)]
-    toxicities = [f for f in desk.book.leaves("toxicity", "grade") if f.value.isdigit() and int(f.value) >= 2]
+    toxicities = [f for f in desk.book.leaves("toxicity", "grade") if f.value.isdecimal() and int(f.value) >= 2]
     for pattern, facts in (
         (_NO_ALLERGY, allergies),
         (_NO_METASTASIS, distant),
@@ -71,7 +72,8 @@ def _whole_classes(desk: Desk) -> Iterable[Outcome]:
             sentence = desk.page.part(desk.page.sentence_at(match.start()))
             if pattern is not _NO_ALLERGY and _SOFTENED.search(sentence):
                 continue
-            yield _denied(desk.page, *match.span(), facts[0])
+            denial = next((g for g in ("d", "e") if match.groupdict().get(g)), 0)
+            yield _denied(desk.page, *match.span(denial), facts[0])
 
 
 def _is_denial(fact: Fact) -> bool:

@@ -82,9 +82,7 @@ def check_dates(desk: Desk, dates: Sequence[Mention]) -> Iterable[Outcome]:
             yield from _pair(desk, first, second)
             index += 2
             continue
-        sentence = desk.page.sentence_at(first.start)
-        alone = sum(sentence.holds(d.start, d.end) for d in dates) == 1
-        outcome = _single(desk, first, alone)
+        outcome = _single(desk, first, dates)
         if outcome:
             yield outcome
         index += 1
@@ -102,7 +100,7 @@ def _is_pair(page: Page, first: Mention, second: Mention) -> bool:
 
 
 def _pair(desk: Desk, first: Mention, second: Mention) -> Iterable[Outcome]:
-    cued, strong = _domains(desk, Range(first.start, second.end))
+    cued, strong = _domains(desk, Range(first.start, second.end), None)
     wanted = [d for d in cued if d in _EDGES]
     every = _edges(desk.book, _EDGES)
     likely = _edges(desk.book, wanted) if wanted else every
@@ -145,9 +143,11 @@ def _swapped(edges: _Edges, first: Mention, second: Mention) -> bool:
 # ---------------------------------------------------------------- one date
 
 
-def _single(desk: Desk, mention: Mention, alone: bool) -> Outcome | None:
-    """``alone``: no other date in the sentence, so that what the sentence names is what the date is of."""
+def _single(desk: Desk, mention: Mention, dates: Sequence[Mention]) -> Outcome | None:
     own = desk.own.get(mention.start)
+    sentence = desk.page.sentence_at(mention.start)
+    beside = [d for d in dates if sentence.holds(d.start, d.end)]
+    alone = len(beside) == 1  # then what the sentence names is what the date is of
     facts = desk.book.typed(FactType.DATE)
     before = desk.page.folded[max(0, mention.start - 30) : mention.start]
     birth = desk.book.facts.get("patient.birth_date")
@@ -156,10 +156,10 @@ def _single(desk: Desk, mention: Mention, alone: bool) -> Outcome | None:
             return unsupported(mention, severity=Severity.BLOCK)
         return settle(mention, role=[birth], strong=True, pool=[], same=same, own=own) or _unknown(desk.page, mention)
     facts = [fact for fact in facts if fact is not birth] or facts
-    clause = desk.page.clause_at(mention.start)
+    clause = _window(desk.page, mention, beside)
     words = desk.page.part(clause)
     edge = _edge(words, mention.start - clause.start)
-    cued, clear = _domains(desk, Range(mention.start, mention.end))
+    cued, clear = _domains(desk, Range(mention.start, mention.end), clause)
     role: list[Fact] = []
     for domain in cued:
         role += _facts_of(desk, domain, edge, clause, alone)
@@ -172,15 +172,23 @@ def _single(desk: Desk, mention: Mention, alone: bool) -> Outcome | None:
     return outcome or _unknown(desk.page, mention)
 
 
-def _domains(desk: Desk, area: Range) -> tuple[list[str], bool]:
+def _window(page: Page, mention: Mention, beside: Sequence[Mention]) -> Range:
+    """The words of a date's clause that no other date stands nearer to: between its neighbours."""
+    clause = page.clause_at(mention.start)
+    left = max([clause.start, *(d.end for d in beside if d.end <= mention.start)])
+    right = min([max(clause.end, mention.end), *(d.start for d in beside if d.start >= mention.end)])
+    return Range(left, right)
+
+
+def _domains(desk: Desk, area: Range, window: Range | None) -> tuple[list[str], bool]:
     """What the words are about: of the clause if it says, else the sentence, else the heading; and if the clause did."""
     clause, sentence = desk.page.clause_at(area.start), desk.page.sentence_at(area.start)
     if desk.page.clause_at(area.end - 1) != clause:
         clause = Range(clause.start, max(clause.end, desk.page.clause_at(area.end - 1).end))
-    for place, clear in ((clause, True), (sentence, True)):
+    for place in (window or clause, clause, sentence):
         found = _cued(desk, place)
         if found:
-            return found, clear and (place is clause or len(found) == 1)
+            return found, place is not sentence or len(found) == 1
     heading = desk.page.heading_at(area.start)
     return [d for d, pattern in _DOMAINS.items() if pattern.search(heading)], False
 

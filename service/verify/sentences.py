@@ -99,6 +99,7 @@ _OPEN = re.compile(
     r"kontroll|ausschluss|exclude|rule out|nachsorge|follow-up|verlaufskontrolle|prophyla|vorbeug|vermeid|avoid|wünsch|wish|"
     r"achten|weiterhin gutes|spätfolgen|late effects|\?"
 )
+_TELLING = frozenset({"drug", "icd10", "negation", "sentence", "identifier"})
 _NEGATED = re.compile(r"\b(?:kein\w*|ohne|no|not|without|nicht|weder|neither|nor|denies|free of|frei von|negativ)\b")
 _FAMILY = re.compile(r"mutter|vater|schwester|bruder|mother|father|sister|brother|famil|aunt|tante")
 
@@ -128,7 +129,7 @@ def check_sentences(desk: Desk, supported: Sequence[Span], findings: Sequence[Fi
         backed = any(sentence.holds(s.start, s.end) for s in supported)
         if backed and not desk.page.is_item(sentence.start) and not _lone_claim(desk.page, sentence, known):
             continue
-        if any(f.span and sentence.start <= f.span[0] < sentence.end for f in findings):
+        if any(f.span and sentence.holds(*f.span) and f.type in _TELLING for f in findings):
             continue
         if words.endswith(":") or _OPEN.search(words) or _NEGATED.search(words) or _FAMILY.search(words):
             continue

@@ -11,7 +11,7 @@ LETTERS = {name: getattr(verify_letters, name) for name in dir(verify_letters) i
 
 
 def chart_of(name: str) -> Chart:
-    chart: Chart = getattr(verify_charts, name.split("_")[0].lower())()
+    chart: Chart = getattr(verify_charts, name.split("_", maxsplit=1)[0].lower())()
     return chart
 
 
