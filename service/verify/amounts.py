@@ -106,7 +106,7 @@ def check_amounts(desk: Desk, amounts: Sequence[Mention]) -> Iterable[Outcome]:
         ]
         if pool:
             yield supported(mention, pool[0])
-        elif mention.text.lower() not in desk.book.prose and _nearest_drug(desk, mention) is None:
+        elif not desk.book.says(mention.text) and _nearest_drug(desk, mention) is None:
             yield unsupported(mention, severity=Severity.WARN if mention.label in _LABELLED else None)
 
 

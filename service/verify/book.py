@@ -1,7 +1,7 @@
 """The chart as the checks look things up: facts by type, groups of facts that belong together, their names."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -31,7 +31,12 @@ class Group:
     stem: str
     kind: str
     leaves: Mapping[str, Fact] = field(hash=False)
-    keys: frozenset[str]
+    names: tuple[frozenset[str], ...]
+    """The keys of each name, in each language."""
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        return frozenset[str]().union(*self.names)
 
     def __hash__(self) -> int:
         return hash(self.stem)
@@ -57,8 +62,8 @@ class Book:
         for stem, facts in leaves.items():
             kind = "volume" if ".volume." in stem else stem.split(".")[0]
             names = [facts[leaf] for leaf in _NAMES.get(kind, ()) if leaf in facts]
-            keys = frozenset[str]().union(*(keys_of(f"{n.display.de} {n.display.en}") for n in names))
-            self.groups.append(Group(stem=stem, kind=kind, leaves=facts, keys=keys))
+            keys = tuple(k for n in names for k in (keys_of(n.display.de), keys_of(n.display.en)) if k)
+            self.groups.append(Group(stem=stem, kind=kind, leaves=facts, names=keys))
         self._by_stem = {group.stem: group for group in self.groups}
 
     def of(self, kind: str) -> list[Group]:
@@ -85,6 +90,10 @@ class Book:
         parts = [f"{f.display.de} | {f.display.en} | {f.value}" for f in self.chart.facts]
         return " | ".join(parts).lower()
 
+    def says(self, text: str) -> bool:
+        """Whether the chart writes these words or figures somewhere."""
+        return " ".join(text.lower().split()) in self.prose
+
     @cached_property
     def keys(self) -> frozenset[str]:
         """Concepts and stems of everything in the chart."""
@@ -99,23 +108,17 @@ class Names:
         self.index = Index(page, book.keys)
 
     def named(self, kind: str, area: Range) -> list[Group]:
-        """The groups of a kind that the range names best: most keys of theirs, then least unnamed.
+        """The groups of a kind that the range names best: with most words of theirs, then those named in full.
 
         More than one where the words do not tell them apart; none where nothing is named.
         """
-        groups = self.book.of(kind)
         here = self.index.keys_in(area.start, area.end)
-        scored = [(len(g.keys & here), len(g.keys & here) / len(g.keys), g) for g in groups if g.keys & here]
-        if not scored:
-            return []
-        best = max((count, share) for count, share, _ in scored)
-        return [g for count, share, g in scored if (count, share) == best]
+        counted = [(len(group.keys & here), group) for group in self.book.of(kind) if group.keys & here]
+        most = max((count for count, _ in counted), default=0)
+        best = [group for count, group in counted if count == most]
+        return [group for group in best if any(name <= here for name in group.names)] or best
 
     def all_named(self, kind: str, area: Range) -> list[Group]:
         """Every group of a kind with a key of its own in the range."""
         here = self.index.keys_in(area.start, area.end)
         return [g for g in self.book.of(kind) if g.keys & here]
-
-
-def first(facts: Sequence[Fact]) -> Fact | None:
-    return facts[0] if facts else None

@@ -25,11 +25,11 @@ _OTHER_STAGE = re.compile(
     r"gold|nyha|ckd|nieren|kidney|copd|herzinsuff|heart|pavk|dekubit|fontaine|hypert|dement|ulcus"
 )
 _GRADING = re.compile(r"(?<![\w-])G\s?(?P<v>[1-4])(?![\w-]|[.,]\d)")
-_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "erst": "1", "zweit": "2", "dritt": "3", "viert": "4"}
 _G = r"(?:iv|i{1,3}|v|[0-5])"
 _GRADE = re.compile(
     rf"(?:\b(?:grad|grade|grades|ctc(?:ae)?[-\s]?(?:v?\s?\d(?:\.\d)?[\s,:]*)?(?:grad|grade|°)?|gr\.)\s*"
-    rf"(?P<v>{_G})(?:\s*(?:-|–|bis|to|/|und|or|oder)\s*(?P<w>{_G}))?(?:°)?(?![\w]|[.,]\d)|(?<!\w)(?P<o>{_G})°|°\s?(?P<q>{_G})(?!\w))"
+    rf"(?P<v>{_G})(?:\s*(?:-|–|bis|to|/|und|or|oder)\s*(?P<w>{_G}))?(?:°)?(?![\w]|[.,]\d)|(?<!\w)(?P<o>{_G})°|°\s?(?P<q>{_G})(?!\w)|\b(?P<z>erst|zweit|dritt|viert)gradig\w*)"
 )
 _ECOG = re.compile(
     r"\b(?:ecog|who)(?:[-\s]*(?:ps|performance(?:[-\s]status)?|status|index|score|allgemeinzustand))*"
@@ -102,7 +102,7 @@ def find_grades(page: Page) -> list[Mention]:
     """Grading (label ``grading``), CTCAE and other grades (``grade``), ECOG, Karnofsky, Gleason."""
     found = [_one(page, m, "v", f"G{m['v']}", "grading") for m in _GRADING.finditer(page.text)]
     for match in _GRADE.finditer(page.folded):
-        for group in ("v", "w", "o", "q"):
+        for group in ("v", "w", "o", "q", "z"):
             if match[group]:
                 found.append(_one(page, match, group, _arabic(match[group]), "grade"))
     found += [_one(page, m, "v", m["v"], "ecog") for m in _ECOG.finditer(page.folded)]

@@ -45,6 +45,8 @@ _DATE = re.compile(
     | (?P<mnu>(?P<mm>0?[1-9]|1[0-2])[/.](?P<my>{_Y4}))(?![\d/]|[.,]\d)
     | (?P<yr>{_Y4})(?![\d/]|[.,-]\d|\w)
     )
+  | (?:(?<=\bed\s)|(?<=\bed:\s)|(?<=\bseit\s)|(?<=diagnose\s)|(?<=diagnose:\s))
+    (?P<msh>(?P<hm>0?[1-9]|1[0-2])/(?P<hy>\d\d))(?![\d/])
   | \b(?P<eng>(?P<em>{_MONTH})\s+(?P<ed>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<ey>{_Y4}))?)(?![\d])
   | \b(?P<mon>(?P<nom>{_MONTH})(?:\s+of)?\s+(?P<noy>{_Y4}))(?!\d)
     """,
@@ -90,6 +92,8 @@ def _values(match: "re.Match[str]", page: Page) -> tuple[str, ...]:
         return _dates([""], [(match["dm"], match["dd"])]) if told else ()
     if match["mnu"]:
         return (f"{match['my']}-{int(match['mm']):02}",)
+    if match["msh"]:
+        return (f"20{match['hy']}-{int(match['hm']):02}",)
     line = page.line_at(match.start())
     cited = _EDITION.search(folded[max(line.start, match.start() - 30) : match.end() + 12])
     return (match["yr"],) if _YEAR_CUE.search(before) and not cited else ()

@@ -11,7 +11,7 @@ from service.verify.outcome import Outcome, contradicted, settle, supported, uns
 
 _COMPONENT = re.compile(r"([ypcrau]{0,3})([TNM])(is|[0-4xX][a-d]?[1-3]?(?:mi)?)", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:kein\w*|ohne|no|not|without|none|nicht)\b")
-_TOXIC = re.compile(r"ctc|toxi|nebenwirk|side effect|adverse|akut|acute|grad|grade")
+_TOXIC = re.compile(r"ctc|toxi|nebenwirk|side effect|adverse")
 _TUMOUR_GRADE = re.compile(
     r"karzinom|carcinoma|tumou?r|differenz|differentiat|grading|isup|grade group|gliom|\bwho\b|dcis"
 )
@@ -30,7 +30,7 @@ def check_icd10(desk: Desk, mentions: Sequence[Mention]) -> Iterable[Outcome]:
         outcome = settle(
             mention, role=role, strong=len(role) == 1, pool=facts, same=_same_code, own=desk.own.get(mention.start)
         )
-        if outcome is None and mention.value.lower() not in desk.book.prose:
+        if outcome is None and not desk.book.says(mention.value):
             category = mention.value[:3]
             kin = [f for f in facts if f.value[:3] == category] or [f for f in facts if f.value[:1] == category[:1]]
             outcome = contradicted(mention, kin[0]) if kin else unsupported(mention)
@@ -60,7 +60,7 @@ def check_tnm(desk: Desk, mentions: Sequence[Mention]) -> Iterable[Outcome]:
         outcome = settle(mention, role=role or pool, strong=False, pool=pool, same=_same_tnm)
         if outcome:
             yield outcome
-        elif mention.text.lower() not in desk.book.prose:
+        elif not desk.book.says(mention.text):
             yield unsupported(mention)
 
 
@@ -125,12 +125,18 @@ def check_grades(desk: Desk, mentions: Sequence[Mention]) -> Iterable[Outcome]:
             outcome = _performance(desk.book, mention, fact)
         elif mention.label == "gleason":
             outcome = _gleason(desk.book, mention)
-        elif mention.label == "grading" and not (_TOXIC.search(desk.page.part(desk.page.clause_at(mention.start)))):
+        elif mention.label == "grading" and not _is_toxic(desk, mention):
             outcome = _grading(desk, mention, fact)
         else:
             outcome = _grade(desk, mention, fact)
         if outcome:
             yield outcome
+
+
+def _is_toxic(desk: Desk, mention: Mention) -> bool:
+    """Whether ``G2`` is a toxicity's grade rather than a tumour's."""
+    clause = desk.page.clause_at(mention.start)
+    return bool(_TOXIC.search(desk.page.part(clause)) or desk.names.named("toxicity", clause))
 
 
 def _performance(book: Book, mention: Mention, own: Fact | None) -> Outcome:
@@ -165,7 +171,7 @@ def _grading(desk: Desk, mention: Mention, own: Fact | None) -> Outcome | None:
     outcome = settle(
         mention, role=role, strong=False, pool=facts, same=lambda m, f: _digits(f.value) == _digits(m.value), own=own
     )
-    if outcome is None and mention.text.lower() not in desk.book.prose:
+    if outcome is None and not desk.book.says(mention.text):
         return unsupported(mention)
     return outcome
 

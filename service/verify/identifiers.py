@@ -12,19 +12,18 @@ from service.verify.page import Page, norm
 
 _PARTICLE = r"(?:von|van|de|der|den|zu|zur|vom|del|di|da|la|le|ten|ter|al|el|bin|Freiherr|Graf)"
 _NAME = rf"(?:{_PARTICLE}\s+){{0,3}}[A-ZÄÖÜÀ-Ý][\w'’]*(?:-[A-ZÄÖÜÀ-Ý][\w'’]*)*"
-_TITLED = re.compile(
-    rf"\b(?P<t>Herrn?|Frau|Fr\.|Hr\.|Mrs?\.?|Ms\.?|Miss|Mister)\s+(?P<n>{_NAME}(?:[ \t]+{_NAME}){{0,3}})"
-)
+_TITLED = re.compile(rf"\b(?P<t>Herrn?|Frau|Fr\.|Hr\.|Mrs?\.?|Ms\.?|Miss|Mister)\s+(?P<n>{_NAME}(?:\s{_NAME}){{0,3}})")
 _TITLE = re.compile(r"\b(?:Herrn?|Frau|Fr\.|Hr\.|Mrs?\b\.?|Ms\b\.?|Miss|Patient(?:in|en)?)\s+")
 _LABELLED = re.compile(
     rf"(?:\b(?:Patient(?:in)?|Pat\.|Name|Betr(?:\.|eff)|Re|Regarding|Patientenname|Patient name)\s*:\s*(?:(?:Herrn?|Frau|Mrs?\.?|Ms\.?)\s+)?)"
-    rf"(?P<n>{_NAME}(?:,?[ \t]+{_NAME}){{0,3}})"
+    rf"(?P<n>{_NAME}(?:,?[ \t]{_NAME}){{0,3}})"
 )
 _BEFORE_BIRTH = re.compile(
-    rf"(?P<n>{_NAME}(?:,?[ \t]+{_NAME}){{1,3}})\s*[,(;]*\s*(?:geb\.|geboren|\*\s?\d|born\b|DOB|D\.O\.B|date of birth|Geburtsdatum)"
+    rf"(?P<n>{_NAME}(?:,?[ \t]{_NAME}){{1,3}})\s*[,(;]*\s*(?:geb\.|geboren|\*\s?\d|born\b|DOB|D\.O\.B|date of birth|Geburtsdatum)"
 )
 _PROFESSIONAL = re.compile(
-    r"\b(?:Dr|Prof|PD|Priv|Kolleg|Oberarzt|Oberärzt|Chefarzt|Chefärzt|Assist|Schwester|Pfleger|Doktor|Doctor|Professor|Consultant|Nurse)"
+    r"\b(?:Dr|Prof|PD|Priv)\b|\b(?:Kolleg|Oberarzt|Oberärzt|Chefarzt|Chefärzt|Assistenz|Schwester |Pfleger |Doktor|Doctor|"
+    r"Professor|Consultant|Nurse )"
 )
 _KIN = re.compile(
     r"(?:ehefrau|ehemann|tochter|sohn|mutter|vater|bruder|schwester|partner\w*|betreuer\w*|angehörige\w*|wife|husband|daughter|"
@@ -34,8 +33,17 @@ _KIN = re.compile(
 _SALUTED = re.compile(
     r"(?:sehr geehrte[rnsm]?|liebe[r]?|dear|guten tag|hallo|^an|^to)\W*(?:\w+\W+){0,1}$", re.IGNORECASE
 )
+_ABOUT = re.compile(r"betr|patient|\bpat\.|\bgeb\b|geboren|\bborn|\bdob\b|\bre:|regarding|\bname")
+_OPENING = re.compile(r"^\s*(?:sehr geehrt|dear\b|liebe[rs]?\b|guten tag)", re.MULTILINE)
+_CLOSING = re.compile(
+    r"^\s*(?:mit (?:freundlich|herzlich|best|kollegial)|yours |kind regards|with kind|herzliche grüße|mfg)",
+    re.MULTILINE,
+)
 _STOP_WORDS = frozenset(
     [
+        "dob",
+        "geb",
+        "born",
         "kollegin",
         "kollege",
         "kollegen",
@@ -97,7 +105,7 @@ def check_names(desk: Desk) -> Iterable[Outcome]:
     seen: list[tuple[int, int]] = []
     for pattern in (_TITLED, _LABELLED, _BEFORE_BIRTH):
         for match in pattern.finditer(desk.page.text):
-            start, end = _trimmed(desk.page.text, match.span("n"), known, family)
+            start, end = _trimmed(desk.page.text, _on_one_line(desk.page, match), known, family)
             if end <= start or any(s < end and start < e for s, e in seen) or _is_other(desk.page, match, start, end):
                 continue
             seen.append((start, end))
@@ -118,6 +126,12 @@ def _family(book: Book, fact: Fact) -> set[str]:
     own = book.facts.get("patient.family")
     words = re.findall(r"[\w'’]+", own.value if own else fact.value)
     return {norm(w) for w in words}
+
+
+def _on_one_line(page: Page, match: "re.Match[str]") -> tuple[int, int]:
+    """The name up to a line break that ends the sentence; one that merely wraps is part of it."""
+    start, end = match.span("n")
+    return start, min(end, max(page.sentence_at(start).end, start))
 
 
 def _trimmed(text: str, area: tuple[int, int], known: set[str], family: set[str]) -> tuple[int, int]:
@@ -143,20 +157,22 @@ def _is_other(page: Page, match: "re.Match[str]", start: int, end: int) -> bool:
     """Recipients, colleagues and kin are not the patient."""
     before = page.text[max(0, match.start() - 40) : match.start()]
     around = page.text[match.start() : min(len(page.text), end + 2)]
-    line = page.line_at(start)
-    recipient = _SALUTED.search(before.split("\n")[-1])
     return bool(
         _PROFESSIONAL.search(around)
         or _KIN.search(before)
-        or recipient
+        or _SALUTED.search(before.split("\n")[-1])
         or norm(page.text[start:end].split()[0]) in _STOP_WORDS
-        or (
-            page.text[line.start : match.start()].strip() == ""
-            and line.end == end
-            and page.sentences[:1]
-            and start < 200
-        )
+        or _outside_body(page, match.start())
     )
+
+
+def _outside_body(page: Page, position: int) -> bool:
+    """In the letterhead or address, or among the signatures; a line about the patient counts as body everywhere."""
+    line = page.part(page.line_at(position))
+    if _ABOUT.search(line):
+        return False
+    opening, closing = _OPENING.search(page.folded), _CLOSING.search(page.folded)
+    return bool((opening and position < opening.start()) or (closing and position > closing.end()))
 
 
 def check_record_numbers(desk: Desk) -> Iterable[Outcome]:

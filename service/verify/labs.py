@@ -63,7 +63,7 @@ def check_labs(desk: Desk) -> Iterable[Outcome]:
         known = next((f for f in everything if _same_value(mention, f)), None)
         if known:
             yield supported(mention, known)
-        elif mention.text.lower() not in desk.book.prose:
+        elif not desk.book.says(mention.text):
             yield unsupported(mention)
 
 
@@ -152,5 +152,5 @@ def check_times(desk: Desk) -> Iterable[Outcome]:
             r"termin|appointment|vorstell|review|follow|nachsorge", desk.page.part(desk.page.sentence_at(start))
         ):
             yield contradicted(mention, facts[0])
-        elif mention.text.lower() not in desk.book.prose and mention.value not in desk.book.prose:
+        elif not desk.book.says(mention.text) and not desk.book.says(mention.value):
             yield unsupported(mention, severity=Severity.WARN)

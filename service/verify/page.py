@@ -13,7 +13,7 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 _BULLET = re.compile(r"[^\S\n]*(?:[-•*–▪]|\(?\d{1,2}[.)])[^\S\n]+\S")
 _STOP = re.compile(r"[.!?](?=[\s\"“”)]*\s[\"“„(]?[A-ZÄÖÜ0-9\[])")
 _CLAUSE = re.compile(
-    r"[;()\n•]|,(?=\s)|\s(?:und|and|sowie|dann|anschließend|danach|then|followed by|mit anschließende[mrn]?|bzw\.)(?=\s)"
+    r"[;()•]|,(?=\s)|\s(?:und|and|sowie|dann|anschließend|danach|then|followed by|mit anschließende[mrn]?|bzw\.)(?=\s)"
 )
 _ABBREVIATIONS = frozenset(
     [
@@ -225,7 +225,7 @@ class Page:
                 cuts.append((match.end(), match.end()))
         position = section.start
         while (newline := self.text.find("\n", position, section.end)) >= 0:
-            if self._ends_sentence(position, newline):
+            if self._ends_sentence(section, position, newline):
                 cuts.append((newline, newline + 1))
             position = newline + 1
         return _between(self.text, section.start, section.end, sorted(cuts))
@@ -240,12 +240,17 @@ class Page:
             return starts_line or bool(_ORDINAL_NEXT.match(self.folded, dot + 1))
         return token in _ABBREVIATIONS and self.text[dot] == "."
 
-    def _ends_sentence(self, start: int, newline: int) -> bool:
-        """A line break inside a paragraph is a sentence's end unless a long line merely wraps there."""
+    def _ends_sentence(self, section: Range, start: int, newline: int) -> bool:
+        """A line break inside a paragraph ends a sentence unless the line merely wraps there: the next
+        line goes on in lower case, or its first word would not have fitted."""
         line = self.text[start:newline].rstrip()
-        following = self.text[newline + 1 : newline + 40]
-        wraps = len(line) >= 56 and line[-1:] not in ".:!?" and not _BULLET.match(self.text, newline + 1)
-        return not (wraps and following.strip())
+        following = self.text[newline + 1 : self.line_at(newline + 1).end].strip()
+        if not following or line[-1:] in ".:!?;" or _BULLET.match(self.text, newline + 1):
+            return True
+        if following[0].islower():
+            return False
+        longest = max(map(len, self.text[section.start : section.end].split("\n")))
+        return longest < 50 or len(line) + 1 + len(following.split()[0]) <= longest
 
 
 def _between(text: str, start: int, end: int, cuts: Sequence[tuple[int, int]]) -> Iterator[Range]:

@@ -51,7 +51,7 @@ _END = re.compile(
 _ADMISSION = re.compile(r"aufnahme|aufgenommen|admi(?:t|ss)")
 _DISCHARGE = re.compile(r"entlass|discharg")
 _BIRTH = re.compile(
-    r"(?:geb\.?|geboren(?:e[rnms]?)?(?: am)?|geburtsdatum|geburtstag|\*|\bborn(?: on)?|date of birth|\bd\.?o\.?b\.?|birth ?date)\s*[:(]?\s*$"
+    r"(?:geb\.?(?:oren(?:e[rnms]?)?)?(?:\s+am)?|geburtsdatum|geburtstag|\*|\bborn(?:\s+on)?|date of birth|\bd\.?o\.?b\.?|birth ?date)\s*[:(]?\s*$"
 )
 _PAIR = re.compile(
     r"\s*(?:\([^()\n]{0,30}\)\s*)?(?:bis(?:\s+(?:zum|einschließlich|inkl\.))?|to|until|through|till|–|-|—|und|and)\s*(?:zum\s|the\s)?\s*"

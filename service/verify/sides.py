@@ -70,13 +70,14 @@ def check_sides(desk: Desk) -> Iterable[Outcome]:
 def _sides(group: Group, book: Book) -> dict[str, Fact]:
     """The sides a group has: its own fact, or the words of its names, or those of its course."""
     found = {fact.value: fact for fact in group.leaves.values() if fact.type is FactType.LATERALITY}
-    if not found:
-        for fact in group.leaves.values():
-            shown = f"{fact.display.de} | {fact.display.en}".lower()
-            found |= {side: fact for side, pattern in _SIDE_WORDS.items() if pattern.search(shown)}
-    if not found and group.kind == "volume":
-        course = book.facts.get(group.stem.split(".volume.")[0] + ".side")
-        found = {course.value: course} if course else {}
+    course = book.facts.get(group.stem.split(".volume.")[0] + ".side") if group.kind == "volume" else None
+    for fact in () if found else group.leaves.values():
+        shown = f"{fact.display.de} | {fact.display.en}".lower()
+        for side, pattern in _SIDE_WORDS.items():
+            if pattern.search(shown):
+                found[side] = course if course and course.value == side else fact
+    if not found and course:
+        found = {course.value: course}
     return found
 
 
