@@ -1,0 +1,1 @@
+"""How models are made: synthetic cases, training pairs, recipes, evaluation."""

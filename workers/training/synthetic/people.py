@@ -1,0 +1,62 @@
+"""Invented people, numbers and the hospital around them."""
+
+from datetime import date, datetime, time, timedelta
+from random import Random
+from typing import Any, Literal
+
+from service.model import Lang
+from workers.training.synthetic.scenario import Patient, Physician, Stay
+from workers.training.synthetic.tables import chance, table
+
+NUMBERS = 44_999_971
+"""A prime: a smaller factor modulo it gives each seed below it another number."""
+
+
+def case_number(seed: int, lang: Lang, factor: int) -> int:
+    """Eight digits, different for each seed below ``NUMBERS``; even in German, odd in English."""
+    return 10_000_000 + seed * factor % NUMBERS * 2 + (lang == "en")
+
+
+def invent_patient(rng: Random, seed: int, lang: Lang, spec: dict[str, Any], discharge: date) -> Patient:
+    names = table("names", lang)[lang]
+    sex: Literal["female", "male"] = spec["sex"] if spec["sex"] != "any" else rng.choice(["female", "male"])
+    low, high = spec["age"]
+    age = round(rng.triangular(low, high, (low + high) / 2))
+    birthday = discharge - timedelta(days=round(age * 365.25) + rng.randrange(10, 355))
+    return Patient(
+        family=_family(rng, names),
+        given=rng.choice(names[sex]),
+        sex=sex,
+        birth_date=birthday,
+        mrn=f"{case_number(seed + 1, lang, 16_180_339)}",
+    )
+
+
+def invent_stay(rng: Random, seed: int, lang: Lang, *, admitted: date, discharged: date, not_named: str) -> Stay:
+    """The visit; ``not_named`` is a family name that the physician must not share."""
+    places = table("aftercare", lang)
+    number = case_number(seed + 1, lang, 27_182_819)
+    return Stay(
+        visit_number=f"47{number}" if lang == "de" else f"V{number}",
+        start=datetime.combine(admitted, time(rng.randrange(7, 15), rng.randrange(0, 60))),
+        end=datetime.combine(discharged, time(rng.randrange(15, 18), rng.randrange(0, 60))),
+        ward=rng.choice(places["wards"]),
+        department=rng.choice(places["departments"]),
+        physician=_physician(rng, lang, not_named) if chance(rng, 0.9) else None,
+        outpatient=chance(rng, 0.2),
+    )
+
+
+def _physician(rng: Random, lang: Lang, not_named: str) -> Physician:
+    names = table("names", lang)[lang]
+    family = next(name for name in iter(lambda: _family(rng, names), "") if name != not_named)
+    return Physician(
+        family=family,
+        given=rng.choice(names[rng.choice(["female", "male"])]),
+        title=rng.choice(names["titles"]),
+        number=f"{rng.randrange(100_000, 999_999)}",
+    )
+
+
+def _family(rng: Random, names: dict[str, list[str]]) -> str:
+    return rng.choice(names["heads"]) + rng.choice(names["tails"])
