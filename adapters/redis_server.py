@@ -138,7 +138,7 @@ class RedisServer:
                 stderr=log,
                 pass_fds=() if self._lock is None else (self._lock,),
                 process_group=0,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
             )
         return self._answers(self._process, port)
 
@@ -205,7 +205,8 @@ def _quoted(path: Path) -> str:
     return '"' + str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
+    """A ``preexec_fn``: the child gets SIGTERM when the thread that started it ends. None where Linux is not."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)  # loaded before the fork: after it, nothing may take a lock

@@ -5,8 +5,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, Table
@@ -29,6 +30,7 @@ class Scope:
     keyring: KeyRing
     now: datetime
     read_only: bool = False
+    noted_stages: set[tuple[str, str]] = field(default_factory=set)  # of this transaction: (name, queue)
 
     def locked(self, query: Select[Any]) -> Select[Any]:
         """The rows stay ours until the end. SQLite needs nothing: its writers come one at a time."""
@@ -36,17 +38,11 @@ class Scope:
 
     def insert_new(self, table: Table, values: Mapping[str, Any]) -> bool:
         """Insert unless a unique index objects. An error would end PostgreSQL's whole transaction."""
-        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement: Insert = dialect.insert(table).on_conflict_do_nothing()
-        return self.connection.execute(statement, dict(values)).rowcount == 1
+        return self.connection.execute(_insert_new(self.connection.dialect.name, table), dict(values)).rowcount == 1
 
     def put(self, table: Table, values: Mapping[str, Any]) -> None:
-        """Insert, or replace what is no part of the primary key."""
-        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        keys = [column.name for column in table.primary_key.columns]
-        changed = {name: statement.excluded[name] for name in values if name not in keys}
-        self.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), dict(values))
+        """Insert a whole row, or replace what is no part of its primary key."""
+        self.connection.execute(_put(self.connection.dialect.name, table), dict(values))
 
     def seal_json(self, value: Any, aad: str) -> bytes:
         # ASCII escapes: lone surrogates of a badly decoded message survive the way through UTF-8
@@ -54,6 +50,23 @@ class Scope:
 
     def open_json(self, sealed: bytes, aad: str) -> Any:
         return json.loads(self.keyring.open(sealed, aad))
+
+
+# Built once: intake runs the same few statements thousands of times a second, and building one costs as much
+# as running it on SQLite.
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    # without the option an INSERT's rowcount reads -1 on PostgreSQL
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+@cache
+def _put(dialect: str, table: Table) -> Insert:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def storable(text: str) -> str:

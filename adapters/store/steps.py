@@ -55,7 +55,9 @@ def add_step(
         not_before=not_before or scope.now,
     )
     values = {column.name: getattr(new, column.name) for column in step_columns} | {"state": _WAITING, "rung_at": None}
-    scope.insert_new(stages, {"name": name, "queue": queue})
+    if (name, queue) not in scope.noted_stages:
+        scope.insert_new(stages, {"name": name, "queue": queue})
+        scope.noted_stages.add((name, queue))
     while True:
         try:
             if scope.insert_new(steps, values):
