@@ -21,7 +21,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "appointment": ("place", "what"),
     "plan": ("what",),
 }
-_PLANNED = frozenset({"planned", "draft", "not-started", "preparation", "active-order"})
+_PLANNED = frozenset({"planned", "draft", "not-started", "preparation"})
 
 
 @dataclass(frozen=True, kw_only=True)

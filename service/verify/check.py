@@ -7,6 +7,7 @@ from service.model import Chart, Fact, Finding, FindingKind, Lang, Severity, Spa
 from service.verify.amounts import check_amounts, find_amounts
 from service.verify.arithmetic import check_arithmetic
 from service.verify.book import Book, Names
+from service.verify.chart_notes import check_chart_notes
 from service.verify.codes import find_grades, find_icd10, find_stages, find_tnm
 from service.verify.dates import find_dates, same_date
 from service.verify.desk import Desk
@@ -23,7 +24,7 @@ from service.verify.page import Page
 from service.verify.persons import check_age, check_sex
 from service.verify.pharmacy import Pharmacy, find_drugs
 from service.verify.roles import check_dates
-from service.verify.sentences import check_blanks, check_chart_notes, check_repetitions, check_sentences
+from service.verify.sentences import check_blanks, check_repetitions, check_sentences
 from service.verify.sides import check_sides
 from service.verify.volumes import check_doses
 
@@ -53,7 +54,7 @@ def verify(text: str, chart: Chart, lang: Lang | None = None, *, spans: Sequence
     )
     outcomes = list(_typed_values(desk))
     findings = _distinct(o for o in outcomes if isinstance(o, Finding))
-    supported = _without_overlap((*(o for o in outcomes if isinstance(o, Span)), *filled, *find_terms(desk)), findings)
+    supported = _without_overlap((*filled, *(o for o in outcomes if isinstance(o, Span)), *find_terms(desk)), findings)
     findings += [o for o in check_repetitions(page, supported) if isinstance(o, Finding)]
     findings += [o for o in check_sentences(desk, supported, findings) if isinstance(o, Finding)]
     findings.sort(key=lambda f: f.span or (len(text), len(text)))

@@ -124,8 +124,8 @@ def _of_fractions(page: Page, match: "re.Match[str]") -> Iterator[Mention]:
 
 
 def _planned(page: Page, position: int) -> str:
-    clause = page.clause_at(position)
-    return " planned" if _PLANNED.search(page.part(clause)) else ""
+    words = page.part(page.clause_at(position)) + page.heading_at(position)
+    return " planned" if _PLANNED.search(words) else ""
 
 
 def _gray(figure: str, unit: str) -> Decimal | None:

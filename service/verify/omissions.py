@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.model import Display, Fact, FactType, Finding, FindingKind, Importance, Severity, Span
 from service.verify.book import Group
 from service.verify.desk import Desk
-from service.verify.outcome import reference
+from service.verify.outcome import reference, type_of
 from service.verify.vocabulary import keys_of
 
 _KEY_LEAF = {
@@ -23,11 +23,6 @@ _KEY_LEAF = {
     "allergy": "name",
     "appointment": "date",
     "plan": "what",
-}
-_TYPES = {
-    FactType.DOSE_PER_FRACTION: "dose",
-    FactType.GRADING: "grade",
-    FactType.NAME: "identifier",
 }
 _CHECKED_BY_VALUE = frozenset(
     {
@@ -148,10 +143,9 @@ def find_terms(desk: Desk) -> Iterable[Span]:
 
 def _omission(fact: Fact) -> Finding:
     severity = Severity.WARN if fact.importance is Importance.HIGH else Severity.INFO
-    kind = "appointment" if fact.handle.startswith("appointment.") else _TYPES.get(fact.type, fact.type.value)
     return Finding(
         kind=FindingKind.OMITTED,
-        type=kind,
+        type=type_of(fact),
         span=None,
         text="",
         severity=severity,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from service.model import ChartRef, Display, Fact, Finding, FindingKind, Severity, Span
+from service.model import ChartRef, Display, Fact, FactType, Finding, FindingKind, Severity, Span
 from service.verify.extract import Mention
 
 Outcome = Finding | Span
@@ -11,6 +11,7 @@ _WARN_IF_CONTRADICTED = frozenset({"lab", "grade", "age"})
 _BLOCK_IF_UNSUPPORTED = frozenset(
     {"dose", "fractions", "icd10", "tnm", "stage", "drug", "drug_dose", "identifier", "appointment"}
 )
+_TYPES = {FactType.DOSE_PER_FRACTION: "dose", FactType.GRADING: "grade", FactType.NAME: "identifier"}
 _NOUNS = {
     "dose": ("Dosis", "dose"),
     "fractions": ("Fraktionszahl", "number of fractions"),
@@ -34,6 +35,13 @@ _NOUNS = {
 
 def contract_type(kind: str) -> str:
     return "dose" if kind == "dose_per_fraction" else kind
+
+
+def type_of(fact: Fact) -> str:
+    """The contract's word for a fact: appointments as such, all doses alike, else its type."""
+    if fact.handle.startswith("appointment."):
+        return "appointment"
+    return _TYPES.get(fact.type, fact.type.value)
 
 
 def reference(fact: Fact) -> ChartRef:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from service.model import ChartRef, Display, Finding, FindingKind, Severity, Span
-from service.verify.book import Book
+from service.model import Display, Finding, Severity, Span
 from service.verify.desk import Desk
 from service.verify.extract import Mention
 from service.verify.outcome import Outcome, unsupported
@@ -201,54 +200,3 @@ def check_repetitions(page: Page, supported: Sequence[Span]) -> Iterable[Outcome
                 )
             seen_words.add(words)
             seen_facts.add(facts)
-
-
-def check_chart_notes(book: Book) -> Iterable[Finding]:
-    """Conflicts between sources and instruction-like text in the chart, shown with the draft."""
-    for conflict in book.chart.conflicts:
-        fact = book.facts.get(conflict.handle)
-        yield _note(
-            FindingKind.CONTRADICTED,
-            conflict.handle,
-            " / ".join(conflict.values),
-            conflict.sources[0] if conflict.sources else (fact.source if fact else ""),
-            Display(
-                de=f"Die Quellen widersprechen sich: {' / '.join(conflict.values)} ({', '.join(conflict.sources)}).",
-                en=f"The sources disagree: {' / '.join(conflict.values)} ({', '.join(conflict.sources)}).",
-            ),
-        )
-    for fact in book.chart.facts:
-        if _INSTRUCTION.search(f"{fact.value} {fact.display.de}"):
-            yield _note(
-                FindingKind.UNSUPPORTED,
-                fact.handle,
-                fact.value,
-                fact.source,
-                Display(
-                    de="Ein Text der Akte liest sich wie eine Anweisung an das Modell; bitte prüfen.",
-                    en="A text of the chart reads like an instruction to the model; please check.",
-                ),
-            )
-    for warning in book.chart.warnings:
-        if _INSTRUCTION_WARNING.search(warning):
-            yield _note(FindingKind.UNSUPPORTED, "", "", "", Display(de=warning, en=warning))
-
-
-_INSTRUCTION = re.compile(
-    r"ignor\w*\s+(?:\w+\s+){0,3}(?:instruction|anweisung|previous|bisherig|obig|vorherig)|system prompt|systemprompt|"
-    r"you are (?:an?|now)\b|du bist (?:jetzt|ein)\b|disregard\s+(?:\w+\s+){0,3}(?:instruction|above|previous)|\bas an ai\b|<\|",
-    re.IGNORECASE,
-)
-_INSTRUCTION_WARNING = re.compile(r"instruction|anweisung|prompt", re.IGNORECASE)
-
-
-def _note(kind: FindingKind, handle: str, value: str, source: str, message: Display) -> Finding:
-    return Finding(
-        kind=kind,
-        type="sentence",
-        span=None,
-        text="",
-        severity=Severity.WARN,
-        chart=ChartRef(handle=handle, value=value, source=source) if handle else None,
-        message=message,
-    )

@@ -89,18 +89,18 @@ def _settled(
     fallback: Sequence[Fact] = (),
 ) -> Outcome:
     planned = "planned" in mention.label or mention.label == "of"
-    if not planned and own is None:
+    if not planned:
         # what was only ordered is no answer where the sentence tells what was given
         given = [fact for fact in pool if not desk.book.is_planned(fact)]
         if given and len(given) < len(pool):
-            if not role:
-                role = given
-            pool, strong = given, True
+            role = [fact for fact in role if not desk.book.is_planned(fact)] or given
+            pool = given
+            strong = strong or (own is not None and desk.book.is_planned(own))
     outcome = settle(mention, role=role, strong=strong, pool=pool, same=same_number, own=own)
     if outcome:
         return outcome
-    if _in_chart_prose(desk.book, mention):
-        return supported(mention, _in_chart_prose(desk.book, mention) or pool[0])
+    if (written := _in_chart_prose(desk.book, mention)) is not None:
+        return supported(mention, written)
     meant = _nearest(mention, pool or fallback)
     return contradicted(mention, meant) if meant and pool else unsupported(mention)
 

@@ -1,5 +1,7 @@
 """True letters, typed by hand in several styles, raise next to no alarm."""
 
+import textwrap
+
 import pytest
 import verify_charts
 import verify_letters
@@ -29,6 +31,14 @@ def test_a_true_letter_is_neither_blocked_nor_flagged(name: str) -> None:
 
     assert told(result) == []
     assert result.verdict == "clean"
+
+
+@pytest.mark.parametrize("name", LETTERS)
+@pytest.mark.parametrize("width", [60, 72, 90])
+def test_hard_line_breaks_change_nothing(name: str, width: int) -> None:
+    lines = [textwrap.wrap(line, width, break_on_hyphens=False) or [""] for line in LETTERS[name].split("\n")]
+
+    assert told(verify("\n".join(part for parts in lines for part in parts), chart_of(name))) == []
 
 
 @pytest.mark.parametrize("name", LETTERS)
