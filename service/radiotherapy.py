@@ -13,7 +13,13 @@ from typing import Literal
 from service.model import Chart, Fact
 
 _CENT = Decimal("0.01")
-_UNITS: Mapping[str, Decimal] = {"gy": Decimal(1), "cgy": Decimal("0.01"), "gray": Decimal(1), "centigray": _CENT, "mgy": Decimal("0.001")}
+_UNITS: Mapping[str, Decimal] = {
+    "gy": Decimal(1),
+    "cgy": Decimal("0.01"),
+    "gray": Decimal(1),
+    "centigray": _CENT,
+    "mgy": Decimal("0.001"),
+}
 
 Reason = Literal[
     "dose_and_fractions",
@@ -103,9 +109,7 @@ def check_chart(chart: Chart) -> tuple[Contradiction, ...]:
     for stem in _stems(facts, "systemic"):
         start, end = _day(facts.get(f"{stem}.start")), _day(facts.get(f"{stem}.end"))
         if start and end and end < start:
-            found.append(
-                Contradiction(handle=f"{stem}.end", reason="systemic_end_before_start", other=f"{stem}.start")
-            )
+            found.append(Contradiction(handle=f"{stem}.end", reason="systemic_end_before_start", other=f"{stem}.start"))
     return tuple(found)
 
 
@@ -120,9 +124,7 @@ def _check_dates(facts: Mapping[str, Fact], stem: str) -> list[Contradiction]:
     birth = _day(facts.get("patient.birth_date"))
     found: list[Contradiction] = []
     if start and birth and start < birth:
-        found.append(
-            Contradiction(handle=f"{stem}.start", reason="course_before_birth", other="patient.birth_date")
-        )
+        found.append(Contradiction(handle=f"{stem}.start", reason="course_before_birth", other="patient.birth_date"))
     if not (start and end):
         return found
     if end < start:

@@ -58,6 +58,16 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def why_not() -> str | None:
+    """The reason why no server can be started here, so far as one sees without trying."""
+    try:
+        _find_binaries()
+        _ordinary_user()
+    except NoPostgres as reason:
+        return str(reason)
+    return None
+
+
 def _find_binaries() -> Path:
     tried = [Path(found).resolve().parent] if (found := shutil.which("initdb")) else []
     tried += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

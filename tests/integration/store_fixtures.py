@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from postgres_server import NoPostgres, postgres_server
+from postgres_server import NoPostgres, postgres_server, why_not
 
 from adapters.keys import KeyRing, open_keyring
 from adapters.store import SqlStore, migrate, open_store
@@ -70,6 +70,22 @@ def postgres_url(_migrated_postgres: str) -> str:
         tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
         connection.execute(f"TRUNCATE {tables}")
     return _migrated_postgres
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without PostgreSQL one test stands skipped for all, so that the reason is one line and not a hundred."""
+    needing = [item for item in items if _needs_postgres(item)]
+    if needing and (reason := why_not()) is not None:
+        needing[0].add_marker(pytest.mark.skip(reason=f"{reason} ({len(needing)} tests)"))
+        config.hook.pytest_deselected(items=needing[1:])
+        items[:] = [item for item in items if item not in needing[1:]]
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    chosen = item.callspec.params.get("store_url") if hasattr(item, "callspec") else None
+    return chosen == "postgresql" or "postgres_url" in item.fixturenames
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
