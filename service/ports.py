@@ -125,7 +125,11 @@ class Transaction(Protocol):
         subject: str = "",
         generation: int = 0,
         not_before: datetime | None = None,
-    ) -> Step: ...
+    ) -> Step:
+        """A new step; or the live one (waiting, running or failed) with the same case, name, generation and
+        subject, for there is never a second. What a running step has already read it does not read again:
+        give the cause of the new work as ``subject`` where that matters."""
+
     def step(self, step_id: str) -> Step: ...
     def steps_of(self, case_id: str) -> Sequence[Step]: ...
     def cancel_steps(self, case_id: str, *, names: Sequence[str] = ()) -> int:
