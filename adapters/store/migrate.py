@@ -1,5 +1,6 @@
 """Bring a store's tables to the newest form. Forward only, in one transaction, safe to call from every process."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -58,6 +59,7 @@ def revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def newest_revision() -> str | None:
     """The migration this program was written for."""
     return ScriptDirectory.from_config(_config()).get_current_head()
