@@ -1,5 +1,6 @@
 """Radiotherapy courses whose doses, fractions and dates agree."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -10,6 +11,7 @@ from workers.training.synthetic.scenario import Course, Side, Term, Volume
 from workers.training.synthetic.tables import chance, table, weighted
 from workers.training.synthetic.tumour import SNOMED, with_side
 
+CENTIGRAY = Decimal("0.01")
 Status = Literal["completed", "stopped", "in-progress"]
 
 
@@ -30,10 +32,10 @@ def _weekday(day: date) -> date:
     return day + timedelta(days=max(0, 7 - day.weekday())) if day.weekday() > 4 else day
 
 
-def read_volumes(scheme: dict[str, Any], side: Side | None, lang: Lang) -> tuple[Volume, ...]:
+def read_volumes(scheme: dict[str, Any], side: Side | None, lang: Lang, target: str = "") -> tuple[Volume, ...]:
     """A scheme's volumes: name, total dose of that volume in Gy, fractions."""
     return tuple(
-        Volume(name=with_side(name, side, lang), dose=Decimal(str(dose)), fractions=fractions)
+        Volume(name=with_side(name, side, lang, target), dose=Decimal(str(dose)), fractions=fractions)
         for name, dose, fractions in scheme["volumes"]
     )
 
@@ -78,48 +80,51 @@ def deliver(volumes: tuple[Volume, ...], fractions: int) -> tuple[Volume, ...]:
         if number == 0 and fractions <= done:
             boosted = {volume.name for volume in volumes if volume.fractions > done}
             totals = {name: volume for name, volume in totals.items() if name not in boosted}
-    return tuple(totals[volume.name] for volume in volumes if volume.name in totals)
+    return tuple(
+        replace(totals[volume.name], dose=totals[volume.name].dose.quantize(CENTIGRAY).normalize())
+        for volume in volumes
+        if volume.name in totals
+    )
 
 
 def invent_course(
     rng: Random,
     lang: Lang,
-    spec: dict[str, Any],
     arm: dict[str, Any],
+    treated: dict[str, Any],
     *,
     side: Side | None,
     first_day: date,
     tumour: int,
     may_run: bool = True,
 ) -> Course:
-    """One course from ``first_day`` on; ``may_run``: it may be stopped early or still run at discharge."""
+    """One course from ``first_day`` on, by one of the arm's schemes.
+
+    ``treated``: ``snomed`` and ``site`` of the treated region and ``target``, the words for its volume;
+    ``may_run``: the course may be stopped early or still run at discharge.
+    """
     scheme = weighted(rng, arm["schemes"])
-    prescribed = read_volumes(scheme, side, lang)
+    prescribed = read_volumes(scheme, side, lang, with_side(treated["target"], side, lang))
     total = max(volume.fractions for volume in prescribed)
     status: Status = "completed"
     if may_run and total >= 10:
         outcomes: list[Status] = ["completed", "stopped", "in-progress"]
         status = rng.choices(outcomes, weights=[85, 10, 5])[0]
     given = total if status == "completed" else rng.randint(total // 3, total - 2)
-    volumes = prescribed if given == total else deliver(prescribed, given)
-    pauses = tuple(rng.sample(range(1, given), 1)) if given > 8 and chance(rng, 0.25) else ()
+    pauses = (rng.randrange(1, given),) if given > 8 and chance(rng, 0.25) else ()
     days = treatment_days(first_day, given, scheme.get("every", 1), pauses)
     words = table("words", lang)
     phases = split_phases(prescribed) if status == "completed" else ()
     return Course(
         intent=_coded(words["intents"][arm["intent"]]),
-        modality=_coded(words["modalities"][scheme.get("modality", "photons")]),
+        modality=_coded(words["modalities"]["photons"]),
         technique=_coded(words["techniques"][rng.choice(scheme["technique"])]) if chance(rng, 0.95) else None,
-        site=Term(
-            text=arm.get("treated", spec["treated"])["site"],
-            code=arm.get("treated", spec["treated"])["snomed"],
-            system=SNOMED,
-        ),
+        site=Term(text=treated["site"], code=treated["snomed"], system=SNOMED),
         side=side,
         start=days[0],
         end=None if status == "in-progress" else days[-1],
         status=status,
-        volumes=volumes,
+        volumes=prescribed if given == total else deliver(prescribed, given),
         planned=prescribed if chance(rng, 0.8 if status != "completed" else 0.2) else (),
         phases=phases if len(phases) > 1 and chance(rng, 0.5) else (),
         unit="cGy" if chance(rng, 0.15) else "Gy",

@@ -1,5 +1,6 @@
 """One invented patient from one seed: the parts put together so that their dates follow each other."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from workers.training.synthetic.bedside import (
 )
 from workers.training.synthetic.courses import invent_course
 from workers.training.synthetic.people import invent_patient, invent_stay
-from workers.training.synthetic.scenario import Course, Scenario, Side
+from workers.training.synthetic.scenario import Course, Scenario, Side, Tumour
 from workers.training.synthetic.tables import SITES, chance, table, weighted
 from workers.training.synthetic.therapy import (
     choose_regimen,
@@ -30,6 +31,24 @@ FIRST_DAY = date(2022, 1, 10)
 LAST_DAY = date(2026, 6, 30)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """What was drawn from a site's table. ``primary``: the tumour behind treated metastases."""
+
+    spec: dict[str, Any]
+    arm: dict[str, Any]
+    subsite: dict[str, Any]
+    side: Side | None
+    primary: dict[str, Any] | None
+    drugs: list[dict[str, Any]]
+    implied: dict[str, str]
+
+    @property
+    def treated(self) -> dict[str, Any]:
+        treated: dict[str, Any] = self.subsite.get("treated") or self.spec["treated"]
+        return treated | {"target": self.subsite.get("target", "")}
+
+
 def invent_scenario(seed: int, *, lang: Lang, site: str | None = None) -> Scenario:
     """The same scenario for the same arguments, on every machine. Raises KeyError for an unknown site."""
     rng = Random(seed)
@@ -37,20 +56,22 @@ def invent_scenario(seed: int, *, lang: Lang, site: str | None = None) -> Scenar
     site = site or drawn
     if site not in SITES:
         raise KeyError(site)
-    spec = table(f"sites/{site}", lang)
-    arm = weighted(rng, spec["arms"])
-    side: Side | None = rng.choice(["left", "right"]) if spec["paired"] else None
+    choice = _choose(rng, lang, table(f"sites/{site}", lang))
+    spec, arm = choice.spec, choice.arm
     first_day = FIRST_DAY + timedelta(days=rng.randrange((LAST_DAY - FIRST_DAY).days))
-    course = invent_course(rng, lang, spec, arm, side=side, first_day=first_day, tumour=0)
+    treated = 1 if choice.primary else 0
+    course = invent_course(rng, lang, arm, choice.treated, side=choice.side, first_day=first_day, tumour=treated)
+    earlier = _earlier_courses(rng, lang, choice, course)
     last = course.end or course.start + timedelta(days=course.fractions * 7 // 5 + 1)
-    earlier = _earlier_course(rng, lang, spec, arm, course)
     admitted = max(course.start - timedelta(days=rng.randrange(0, 4)), last - timedelta(days=rng.randrange(3, 50)))
     discharged = last + timedelta(days=rng.randrange(0, 5))
-    regimen = choose_regimen(rng, spec, arm)
     periods = therapy_periods(rng, course.start, last)
-    operated = first_day_of_therapy(regimen, periods, course.start) - timedelta(days=rng.randrange(28, 50))
-    diagnosed = operated - timedelta(days=rng.randrange(10, 35))
-    patient = invent_patient(rng, seed, lang, spec, discharged)
+    operated = first_day_of_therapy(choice.drugs, periods, course.start) - timedelta(days=rng.randrange(28, 50))
+    first_known = operated if not earlier else min(operated, earlier[0].start - timedelta(days=40))
+    diagnosed = first_known - timedelta(days=rng.randrange(10, 35))
+    patient = invent_patient(
+        rng, seed, lang, age=spec["age"], sex=(choice.primary or spec)["sex"], discharge=discharged
+    )
     stay = invent_stay(rng, seed, lang, admitted=admitted, discharged=discharged, not_named=patient.family)
     ecog, karnofsky = invent_performance(rng, arm["intent"] == "palliative")
     resource: Literal["MedicationRequest", "MedicationStatement"] = (
@@ -62,10 +83,10 @@ def invent_scenario(seed: int, *, lang: Lang, site: str | None = None) -> Scenar
         site=site,
         patient=patient,
         stay=stay,
-        tumours=(invent_tumour(rng, lang, spec, arm, side=side, diagnosed=diagnosed),),
+        tumours=_tumours(rng, lang, choice, diagnosed),
         courses=(*earlier, course),
         operations=invent_operations(rng, lang, spec, arm, diagnosed=diagnosed, operated=operated, end=discharged),
-        systemic=invent_systemic(rng, lang, regimen, periods),
+        systemic=invent_systemic(rng, lang, choice.drugs, periods),
         toxicities=invent_toxicities(rng, lang, spec, course, last),
         ecog=ecog,
         karnofsky=karnofsky,
@@ -79,13 +100,60 @@ def invent_scenario(seed: int, *, lang: Lang, site: str | None = None) -> Scenar
     )
 
 
-def _earlier_course(
-    rng: Random, lang: Lang, spec: dict[str, Any], arm: dict[str, Any], course: Course
-) -> tuple[Course, ...]:
+def _choose(rng: Random, lang: Lang, spec: dict[str, Any]) -> _Choice:
+    arm = weighted(rng, spec["arms"])
+    subsite = weighted(rng, arm.get("subsites", spec["subsites"]))
+    regimen = choose_regimen(rng, arm)
+    drugs = list(spec["regimens"][regimen]) if regimen != "none" else []
+    primary = None
+    if "primaries" in spec:
+        names = spec["primaries"]
+        primary = table("primaries", lang)[rng.choices(list(names), weights=list(names.values()))[0]]
+        drugs = [*(primary["therapy"] if chance(rng, 0.6) else ()), *drugs]
+    return _Choice(
+        spec=spec,
+        arm=arm,
+        subsite=subsite,
+        side=_side(rng, subsite.get("paired", spec["paired"])),
+        primary=primary,
+        drugs=drugs,
+        implied=spec.get("implies", {}).get(regimen, {}),
+    )
+
+
+def _tumours(rng: Random, lang: Lang, choice: _Choice, diagnosed: date) -> tuple[Tumour, ...]:
+    """The treated tumour; before it, where metastases are treated, the long known primary."""
+    spec = choice.spec | {key: choice.arm[key] for key in ("stages", "pathological") if key in choice.arm}
+    if not choice.primary:
+        tumour = invent_tumour(
+            rng, lang, spec, choice.subsite, side=choice.side, diagnosed=diagnosed, implied=choice.implied
+        )
+        return (tumour,)
+    known = diagnosed - timedelta(days=rng.randrange(60, 2000))
+    side = _side(rng, choice.primary["paired"])
+    return (
+        invent_tumour(rng, lang, choice.primary, choice.primary, side=side, diagnosed=known),
+        invent_tumour(rng, lang, spec, choice.subsite, side=choice.side, diagnosed=diagnosed, primary=False),
+    )
+
+
+def _earlier_courses(rng: Random, lang: Lang, choice: _Choice, course: Course) -> tuple[Course, ...]:
     """In one case of ten the same side was irradiated before."""
     if not chance(rng, 0.1):
         return ()
     first_day = course.start - timedelta(days=rng.randrange(240, 1500))
-    return (
-        invent_course(rng, lang, spec, arm, side=course.side, first_day=first_day, tumour=course.tumour, may_run=False),
+    before = invent_course(
+        rng,
+        lang,
+        choice.arm,
+        choice.treated,
+        side=course.side,
+        first_day=first_day,
+        tumour=course.tumour,
+        may_run=False,
     )
+    return (before,)
+
+
+def _side(rng: Random, paired: bool) -> Side | None:
+    return rng.choice(["left", "right"]) if paired else None

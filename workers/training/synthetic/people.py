@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from service.model import Lang
 from workers.training.synthetic.scenario import Patient, Physician, Stay
@@ -17,16 +17,19 @@ def case_number(seed: int, lang: Lang, factor: int) -> int:
     return 10_000_000 + seed * factor % NUMBERS * 2 + (lang == "en")
 
 
-def invent_patient(rng: Random, seed: int, lang: Lang, spec: dict[str, Any], discharge: date) -> Patient:
+def invent_patient(rng: Random, seed: int, lang: Lang, *, age: list[int], sex: str, discharge: date) -> Patient:
+    """Somebody of the ages ``age`` (from, to) at ``discharge``; ``sex`` female, male or any."""
     names = table("names", lang)[lang]
-    sex: Literal["female", "male"] = spec["sex"] if spec["sex"] != "any" else rng.choice(["female", "male"])
-    low, high = spec["age"]
-    age = round(rng.triangular(low, high, (low + high) / 2))
-    birthday = discharge - timedelta(days=round(age * 365.25) + rng.randrange(10, 355))
+    drawn: Literal["female", "male"] = rng.choice(["female", "male"])
+    if sex in ("female", "male"):
+        drawn = "female" if sex == "female" else "male"
+    low, high = age
+    years = round(rng.triangular(low, high, (low + high) / 2))
+    birthday = discharge - timedelta(days=round(years * 365.25) + rng.randrange(10, 355))
     return Patient(
         family=_family(rng, names),
-        given=rng.choice(names[sex]),
-        sex=sex,
+        given=rng.choice(names[drawn]),
+        sex=drawn,
         birth_date=birthday,
         mrn=f"{case_number(seed + 1, lang, 16_180_339)}",
     )

@@ -18,6 +18,15 @@ SITES = (
     "breast",
     "lung",
     "prostate",
+    "rectum",
+    "head_neck",
+    "glioblastoma",
+    "cervix",
+    "oesophagus",
+    "bladder",
+    "sarcoma",
+    "bone_metastases",
+    "brain_metastases",
 )
 """The treated sites, each a table ``data/sites/<site>.yaml``."""
 

@@ -23,11 +23,9 @@ def drug_term(key: str, lang: Lang) -> Term:
 Period = tuple[date, date | None]
 
 
-def choose_regimen(rng: Random, spec: dict[str, Any], arm: dict[str, Any]) -> list[dict[str, Any]]:
-    """The drugs of one of the arm's regimens; none at all is a regimen too."""
-    name = rng.choices(list(arm["regimens"]), weights=list(arm["regimens"].values()))[0]
-    rows: list[dict[str, Any]] = spec["regimens"][name] if name != "none" else []
-    return rows
+def choose_regimen(rng: Random, arm: dict[str, Any]) -> str:
+    """The name of one of the arm's regimens; ``none`` is a regimen too."""
+    return rng.choices(list(arm["regimens"]), weights=list(arm["regimens"].values()))[0]
 
 
 def therapy_periods(rng: Random, start: date, end: date) -> dict[str, Period]:

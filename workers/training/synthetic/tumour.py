@@ -19,10 +19,12 @@ def icd10_system(lang: Lang) -> str:
     return "http://fhir.de/CodeSystem/bfarm/icd-10-gm" if lang == "de" else "http://hl7.org/fhir/sid/icd-10-cm"
 
 
-def with_side(text: str, side: Side | None, lang: Lang) -> str:
-    """Fill ``{side}`` with the word and ``{s}`` with ICD-10-CM's digit of laterality (1 right, 2 left)."""
+def with_side(text: str, side: Side | None, lang: Lang, target: str = "") -> str:
+    """Fill ``{target}`` with the subsite's words, ``{side}`` with the side's, and ``{s}`` with the digit
+    of laterality in ICD-10-CM (1 right, 2 left)."""
     word = table("words", lang)["side"][side] if side else ""
-    return text.replace("{side}", word).replace("{s}", "1" if side == "right" else "2").strip()
+    filled = text.replace("{target}", target).replace("{side}", word)
+    return filled.replace("{s}", "1" if side == "right" else "2").strip()
 
 
 def rough_date(rng: Random, day: date, *, month: float = 0.15, year: float = 0.0) -> str:
@@ -34,13 +36,22 @@ def rough_date(rng: Random, day: date, *, month: float = 0.15, year: float = 0.0
 
 
 def invent_tumour(
-    rng: Random, lang: Lang, spec: dict[str, Any], arm: dict[str, Any], *, side: Side | None, diagnosed: date
+    rng: Random,
+    lang: Lang,
+    spec: dict[str, Any],
+    subsite: dict[str, Any],
+    *,
+    side: Side | None,
+    diagnosed: date,
+    implied: dict[str, str] | None = None,
+    primary: bool = True,
 ) -> Tumour:
-    subsite = weighted(rng, spec["subsites"])
-    histology = weighted(rng, spec["histology"]) if chance(rng, 0.92) else None
+    """A tumour of ``subsite``. ``spec`` holds histology, grading, markers, stages and ``pathological``;
+    ``implied`` the words of markers that the therapy presupposes."""
+    histology = weighted(rng, spec["histology"]) if spec.get("histology") and chance(rng, 0.92) else None
     return Tumour(
         name=Term(
-            text=spec["name"],
+            text=subsite.get("name", spec["name"]),
             code=with_side(subsite["icd10"], side, lang),
             system=icd10_system(lang),
             display=with_side(subsite["icd10_text"], side, lang),
@@ -48,21 +59,21 @@ def invent_tumour(
         site=Term(text=subsite["site"], code=subsite.get("snomed"), system=SNOMED),
         side=side,
         histology=Term(text=histology["name"], code=histology["code"], system=ICD_O_3) if histology else None,
-        date=rough_date(rng, diagnosed) if chance(rng, 0.93) else None,
-        categories=_categories(rng, arm),
+        date=rough_date(rng, diagnosed, year=0.03) if chance(rng, 0.93) else None,
+        categories=_categories(rng, spec),
         grading=rng.choice(spec["grading"]) if spec.get("grading") and chance(rng, 0.85) else None,
-        markers=_markers(rng, lang, spec, diagnosed),
-        primary=True,
+        markers=_markers(rng, lang, spec, diagnosed, implied or {}),
+        primary=primary,
     )
 
 
-def _categories(rng: Random, arm: dict[str, Any]) -> tuple[Category, ...]:
+def _categories(rng: Random, spec: dict[str, Any]) -> tuple[Category, ...]:
     """TNM and stage that belong together; M is clinical also after surgery unless it is M1 (UICC)."""
-    if not arm.get("stages") or chance(rng, 0.06):
+    if not spec.get("stages") or chance(rng, 0.06):
         return ()
-    t, n, m, stage = rng.choice(arm["stages"]).split()
-    pathological = bool(arm.get("pathological"))
-    prefix = arm.get("prefix", "p" if pathological else "c")
+    t, n, m, stage = rng.choice(spec["stages"]).split()
+    pathological = bool(spec.get("pathological"))
+    prefix = "p" if pathological else "c"
     rows = [
         Category(axis="t", pathological=pathological, value=prefix + t),
         Category(axis="n", pathological=pathological, value=prefix + n),
@@ -73,9 +84,10 @@ def _categories(rng: Random, arm: dict[str, Any]) -> tuple[Category, ...]:
     return tuple(rows)
 
 
-def _markers(rng: Random, lang: Lang, spec: dict[str, Any], day: date) -> tuple[Marker, ...]:
+def _markers(rng: Random, lang: Lang, spec: dict[str, Any], day: date, implied: dict[str, str]) -> tuple[Marker, ...]:
     chosen = [row for row in spec.get("markers", ()) if chance(rng, row["odds"])]
-    return tuple(_marker(rng, table("markers", lang)[row["key"]], row, day) for row in chosen)
+    told = [row | {"words": [implied[row["key"]]]} if row["key"] in implied else row for row in chosen]
+    return tuple(_marker(rng, table("markers", lang)[row["key"]], row, day) for row in told)
 
 
 def _marker(rng: Random, names: dict[str, Any], row: dict[str, Any], day: date) -> Marker:
