@@ -37,7 +37,7 @@ _ECOG = re.compile(
 )
 _KARNOFSKY = re.compile(
     r"\b(?:karnofsky|kps|kpi)(?:[-\s]*(?:index|status|performance|score|ps))*\s*(?:[:=]|von|of|bei|is|was|betrug)*\s*"
-    r"(?P<v>100|[1-9]?0)(?!\d)\s?%?"
+    r"(?P<v>\d{1,3})(?![\d/])\s?%?"
 )
 _GLEASON = re.compile(r"gleason[^\d\n.]{0,24}(?P<v>[1-5]\s*\+\s*[1-5](?:\s*=\s*\d{1,2}[ab]?)?|\d{1,2}[ab]?\b)")
 

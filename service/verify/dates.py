@@ -38,17 +38,17 @@ _DATE = re.compile(
     rf"""
     (?<![\d.,/])(?:
       (?P<iso>(?P<iy>{_Y4})-(?P<im>\d\d)-(?P<id>\d\d))(?!\d)
-    | (?P<num>(?P<nd>\d{{1,2}})\.\s?(?P<nm>\d{{1,2}})\.\s?(?P<ny>{_Y4}|\d\d))(?![\d]|\.\d|,\d|\s?gy)
+    | (?P<num>(?P<nd>\d{{1,2}})\.\s?(?P<nm>\d{{1,2}})\.\s?(?P<ny>\d{{4}}|\d\d))(?![\d]|\.\d|,\d|\s?gy)
     | (?P<sla>(?P<s1>\d{{1,2}})/(?P<s2>\d{{1,2}})/(?P<sy>{_Y4}|\d\d))(?![\d/])
-    | (?P<wrd>(?P<wd>\d{{1,2}})(?:\.|st|nd|rd|th)?\s*(?:of\s+)?(?P<wm>{_MONTH})(?:,?\s*(?P<wy>{_Y4}))?)(?!\w)
+    | (?P<wrd>(?P<wd>\d{{1,2}})(?:\.|st|nd|rd|th)?\s*(?:of\s+)?(?P<wm>{_MONTH})(?:,?\s*(?P<wy>\d{{4}}))?)(?!\w)
     | (?P<day>(?P<dd>\d{{1,2}})\.\s?(?P<dm>\d{{1,2}})\.)(?!\d)
-    | (?P<mnu>(?P<mm>0?[1-9]|1[0-2])[/.](?P<my>{_Y4}))(?![\d/]|[.,]\d)
+    | (?P<mnu>(?P<mm>\d{{1,2}})[/.](?P<my>{_Y4}))(?![\d/]|[.,]\d)
     | (?P<yr>{_Y4})(?![\d/]|[.,-]\d|\w)
     )
   | (?:(?<=\bed\s)|(?<=\bed:\s)|(?<=\bseit\s)|(?<=diagnose\s)|(?<=diagnose:\s))
-    (?P<msh>(?P<hm>0?[1-9]|1[0-2])/(?P<hy>\d\d))(?![\d/])
-  | \b(?P<eng>(?P<em>{_MONTH})\s+(?P<ed>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<ey>{_Y4}))?)(?![\d])
-  | \b(?P<mon>(?P<nom>{_MONTH})(?:\s+of)?\s+(?P<noy>{_Y4}))(?!\d)
+    (?P<msh>(?P<hm>\d{{1,2}})/(?P<hy>\d\d))(?![\d/])
+  | \b(?P<eng>(?P<em>{_MONTH})\s+(?P<ed>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<ey>\d{{4}}))?)(?![\d])
+  | \b(?P<mon>(?P<nom>{_MONTH})(?:\s+of)?\s+(?P<noy>\d{{4}}))(?!\d)
     """,
     re.VERBOSE,
 )

@@ -24,8 +24,9 @@ def check_icd10(desk: Desk, mentions: Sequence[Mention]) -> Iterable[Outcome]:
     """A code must be the one of the diagnosis or comorbidity that its line names."""
     facts = desk.book.typed(FactType.ICD10)
     for mention in mentions:
-        line = desk.page.sentence_at(mention.start)
-        named = desk.names.named("diagnosis", line) + desk.names.named("comorbidity", line)
+        named: list[Group] = []
+        for area in (desk.page.phrase_at(mention.start, mention.end), desk.page.sentence_at(mention.start)):
+            named = named or desk.names.named("diagnosis", area) + desk.names.named("comorbidity", area)
         role = [g.leaves["icd10"] for g in named if "icd10" in g.leaves]
         outcome = settle(
             mention, role=role, strong=len(role) == 1, pool=facts, same=_same_code, own=desk.own.get(mention.start)
@@ -177,7 +178,7 @@ def _grading(desk: Desk, mention: Mention, own: Fact | None) -> Outcome | None:
 
 
 def _grade(desk: Desk, mention: Mention, own: Fact | None) -> Outcome | None:
-    clause, sentence = desk.page.clause_at(mention.start), desk.page.sentence_at(mention.start)
+    clause, sentence = desk.page.phrase_at(mention.start, mention.end), desk.page.sentence_at(mention.start)
     facts = desk.book.typed(FactType.GRADE)
     words = desk.page.part(sentence)
     if own is None and _NEGATED.search(desk.page.folded[clause.start : mention.start]):

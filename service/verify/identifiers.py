@@ -125,7 +125,7 @@ def check_names(desk: Desk) -> Iterable[Outcome]:
 def _family(book: Book, fact: Fact) -> set[str]:
     own = book.facts.get("patient.family")
     words = re.findall(r"[\w'’]+", own.value if own else fact.value)
-    return {norm(w) for w in words}
+    return {norm(w) for w in words if not re.fullmatch(_PARTICLE, w)} or {norm(w) for w in words}
 
 
 def _on_one_line(page: Page, match: "re.Match[str]") -> tuple[int, int]:

@@ -18,7 +18,7 @@ _LAB_UNIT = re.compile(
     r"\s?/\s?(?:dl|ml|l|nl|µl|μl))(?!\w)"
 )
 _TIME = re.compile(
-    r"(?<![\d.,:/])(?P<h>[01]?\d|2[0-3])(?:[:.](?P<m>[0-5]\d))?\s*(?P<k>uhr|a\.?m\.?\b|p\.?m\.?\b|o['’]clock)|(?<![\d.,:/])(?P<h2>[01]?\d|2[0-3]):(?P<m2>[0-5]\d)(?!\d|:\d)"
+    r"(?<![\d.,:/])(?P<h>\d{1,2})(?:[:.](?P<m>\d\d))?\s*(?P<k>uhr|a\.?m\.?\b|p\.?m\.?\b|o['’]clock)|(?<![\d.,:/])(?P<h2>\d{1,2}):(?P<m2>\d\d)(?!\d|:\d)"
 )
 _LIMIT = re.compile(r"(?:norm\w*|referenz\w*|reference|range|<|>|≤|≥|unter|über|below|above|bis)\s*:?\s*$")
 
@@ -134,7 +134,7 @@ def check_times(desk: Desk) -> Iterable[Outcome]:
             type="appointment", start=start, end=end, text=desk.page.text[start:end], values=(f"{hour:02}:{minute:02}",)
         )
         sentence = desk.page.sentence_at(start)
-        named = desk.names.named("appointment", desk.page.clause_at(start))
+        named = desk.names.named("appointment", desk.page.phrase_at(start, end))
         if not named and len(_TIME.findall(desk.page.part(sentence))) == 1:
             named = desk.names.named("appointment", sentence)
         role = [g.leaves["time"] for g in named if "time" in g.leaves]

@@ -11,6 +11,7 @@ from service.model import Lang
 _WORD = re.compile(r"[^\W_]+")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 _BULLET = re.compile(r"[^\S\n]*(?:[-•*–▪]|\(?\d{1,2}[.)])[^\S\n]+\S")
+_LABEL = re.compile(r"[^\W\d_][\w ./()-]{0,30}:(?:\s|$)")
 _STOP = re.compile(r"[.!?](?=[\s\"“”)]*\s[\"“„(]?[A-ZÄÖÜ0-9\[])")
 _CLAUSE = re.compile(
     r"[;()•]|,(?=\s)|\s(?:und|and|sowie|dann|anschließend|danach|then|followed by|mit anschließende[mrn]?|bzw\.)(?=\s)"
@@ -197,6 +198,17 @@ class Page:
     def clause_at(self, position: int) -> Range:
         return _at(self.clauses, position, len(self.text))
 
+    def phrase_at(self, start: int, end: int) -> Range:
+        """The clause around a value; where the value is all there is in it, with the clause before it."""
+        clause = self.clause_at(start)
+        rest = self.folded[clause.start : start] + self.folded[min(end, clause.end) : clause.end]
+        if sum(map(str.isalpha, rest)) > 3:
+            return clause
+        index = bisect_right(self.clauses, clause.start - 1, key=lambda c: c.start) - 1
+        if index >= 0 and self.clauses[index].start >= self.sentence_at(start).start:
+            return Range(self.clauses[index].start, max(clause.end, end))
+        return clause
+
     def section_at(self, position: int) -> Range:
         return _at(self.sections, position, len(self.text))
 
@@ -249,6 +261,8 @@ class Page:
             return True
         if following[0].islower():
             return False
+        if _LABEL.match(following):
+            return True
         longest = max(map(len, self.text[section.start : section.end].split("\n")))
         return longest < 50 or len(line) + 1 + len(following.split()[0]) <= longest
 

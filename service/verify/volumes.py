@@ -74,7 +74,9 @@ def _fractions(desk: Desk, all_: Sequence[Mention], mention: Mention, own: Fact 
     groups, strong = volume_of(desk, [m for m in all_ if m.type == "fractions"], mention)
     of_volumes = [g.leaves["fractions"] for g in groups if "fractions" in g.leaves]
     of_courses = [course.leaves["fractions"] for course in _courses(desk.book, groups) if "fractions" in course.leaves]
-    role = _delivered(desk, of_volumes + of_courses, mention)
+    whole = _TOTAL.search(desk.page.part(desk.page.sentence_at(mention.start)))
+    role = of_volumes if strong and of_volumes and not whole else of_volumes + of_courses
+    role = _delivered(desk, role, mention)
     return _settled(desk, mention, role=role, strong=strong and bool(of_volumes), pool=facts, own=own)
 
 
@@ -116,9 +118,14 @@ def volume_of(desk: Desk, doses: Sequence[Mention], mention: Mention) -> tuple[l
     inside = [m for m in doses if sentence.holds(m.start, m.end)]
     index = next((i for i, m in enumerate(inside) if m.start == mention.start), 0)
     left = inside[index - 1].end if index > 0 else sentence.start
+    left = max(left, desk.page.text.rfind(";", left, mention.start) + 1)  # a semicolon ends what was told of a volume
     right = inside[index + 1].start if index + 1 < len(inside) else sentence.end
     clause = desk.page.clause_at(mention.start)
-    after = desk.names.named("volume", Range(mention.end, min(right, max(clause.end, mention.end))))
+    end = max(clause.end, mention.end)
+    following = desk.page.clause_at(end + 5)
+    if re.fullmatch(r" (?:and|und) ", desk.page.folded[end : following.start]) and following.end <= right:
+        end = following.end  # "to the prostate and seminal vesicles"
+    after = desk.names.named("volume", Range(mention.end, min(right, end)))
     before: list[Group] = []
     for area in reversed(
         [c for c in desk.page.clauses if c.start < mention.start and c.end > left and c.start >= sentence.start]

@@ -1,6 +1,7 @@
 """True letters, typed by hand in several styles, raise next to no alarm."""
 
 import textwrap
+import time
 
 import pytest
 import verify_charts
@@ -94,3 +95,14 @@ def test_figures_that_are_no_values_raise_no_alarm(line: str) -> None:
     text = verify_letters.BREAST_PROSE.replace("Prozedere:", f"Hinweis:\n{line}\n\nProzedere:")
 
     assert told(verify(text, verify_charts.breast())) == []
+
+
+def test_a_letter_is_checked_fast_enough_for_every_edit() -> None:
+    chart = verify_charts.breast()
+    seconds = []
+    for _ in range(7):
+        begun = time.perf_counter()
+        verify(verify_letters.BREAST_LETTERHEAD, chart)
+        seconds.append(time.perf_counter() - begun)
+
+    assert min(seconds) < 0.05
