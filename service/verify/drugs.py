@@ -11,6 +11,10 @@ from service.verify.pharmacy import is_oncological
 
 _ALLERGY = re.compile(r"allerg|unverträglich|intoleran|hypersensit|überempfindlich|cave")
 
+_INTAKE = re.compile(
+    r"medik|medicat|nimmt|erhielt|erhält|therap|behandl|receiv|treated|takes|taking|given|gegeben|\bmg\b"
+)
+
 
 def check_drugs(desk: Desk) -> Iterable[Outcome]:
     """A drug must be in the chart; one told as an allergy among the allergies, or the reverse."""
@@ -20,8 +24,7 @@ def check_drugs(desk: Desk) -> Iterable[Outcome]:
             yield supported(mention, desk.own[mention.start])
             continue
         facts = desk.pharmacy.by_substance.get(mention.value, [])
-        line = desk.page.sentence_at(mention.start)
-        allergic = bool(_ALLERGY.search(desk.page.part(line)) or _ALLERGY.search(desk.page.heading_at(mention.start)))
+        allergic = _is_allergy(desk, mention)
         if facts:
             fitting = [f for f in facts if (f.type is FactType.ALLERGY) == allergic]
             if allergic and not fitting:
@@ -31,6 +34,20 @@ def check_drugs(desk: Desk) -> Iterable[Outcome]:
         elif mention.value not in desk.pharmacy.elsewhere:
             swapped = _swapped(desk, mention, told, allergic)
             yield contradicted(mention, swapped) if swapped else unsupported(mention)
+
+
+def _is_allergy(desk: Desk, mention: Mention) -> bool:
+    """Whether the words tell the drug as an allergy: the last such word before it decides between allergy and
+    intake, else the words behind it in its clause, else the heading."""
+    page = desk.page
+    before = page.folded[page.sentence_at(mention.start).start : mention.start]
+    told = [*_ALLERGY.finditer(before), *_INTAKE.finditer(before)]
+    if told:
+        return max(told, key=lambda match: match.start()).re is _ALLERGY
+    if _ALLERGY.search(page.folded[mention.end : max(page.clause_at(mention.start).end, mention.end)]):
+        return True
+    heading = page.heading_at(mention.start)
+    return bool(_ALLERGY.search(heading)) and not _INTAKE.search(heading)
 
 
 def _swapped(desk: Desk, mention: Mention, told: set[str], allergic: bool) -> Fact | None:

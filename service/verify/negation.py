@@ -56,7 +56,7 @@ def check_negations(desk: Desk) -> Iterable[Outcome]:
 
 
 def _whole_classes(desk: Desk) -> Iterable[Outcome]:
-    nodal = [f for f in desk.book.typed(FactType.TNM) if re.search(r"[NX]?N[1-3]", f.value) and "N0" not in f.value]
+    nodal = [f for f in desk.book.typed(FactType.TNM) if re.search(r"N[1-3]", f.value) and "N0" not in f.value]
     distant = [f for f in desk.book.typed(FactType.TNM) if re.search(r"M1", f.value)]
     allergies = [f for f in desk.book.typed(FactType.ALLERGY) if not _is_denial(f)]
     toxicities = [f for f in desk.book.leaves("toxicity", "grade") if f.value.isdecimal() and int(f.value) >= 2]
@@ -84,19 +84,16 @@ def _terms(desk: Desk) -> Iterable[Outcome]:
     """``kein Erythem``, ``without cisplatin``: a negator and, within four words, a term the chart has."""
     for match in _NEGATOR.finditer(desk.page.folded):
         clause, sentence = desk.page.clause_at(match.start()), desk.page.sentence_at(match.start())
-        if _SOFTENED.search(desk.page.part(sentence)):
-            continue
         following = desk.page.words_in(match.end(), clause.end)[:4]
-        if not following:
-            continue
-        if match[0] in ("nicht", "not", "nie", "never"):
+        of_a_verb = match[0] in ("nicht", "not", "nie", "never")
+        if not following or of_a_verb or _SOFTENED.search(desk.page.part(sentence)):
             continue
         area = Range(following[0].start, following[-1].end)
         denied: Fact | None = None
         end = area.end
         for kind, leaf in (("toxicity", "term"), ("comorbidity", "name")):
             for group in desk.names.named(kind, area):
-                if leaf in group.leaves and not _is_denial(group.leaves[leaf]) and not _severe_only(group):
+                if leaf in group.leaves and not _is_denial(group.leaves[leaf]) and not _is_absent(group):
                     denied = group.leaves[leaf]
                     places = [w.end for w in following if desk.names.index.keys_in(w.start, w.end) & group.keys]
                     end = max(places, default=end)
@@ -108,7 +105,8 @@ def _terms(desk: Desk) -> Iterable[Outcome]:
             yield _denied(desk.page, match.start(), end, denied)
 
 
-def _severe_only(group: Group) -> bool:
+def _is_absent(group: Group) -> bool:
+    """CTCAE grade 0: the chart itself says there was none."""
     grade = group.leaves.get("grade")
     return grade is not None and grade.value == "0"
 

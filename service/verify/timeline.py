@@ -13,7 +13,7 @@ from service.verify.book import Book
 from service.verify.dates import same_date
 from service.verify.desk import Desk
 from service.verify.extract import Mention
-from service.verify.outcome import Outcome, settle, unsupported
+from service.verify.outcome import Outcome, settle, supported, unsupported
 from service.verify.page import Page, Range
 from service.verify.roles import CLOCK_AFTER, EDGED, domains_of, edge_of, facts_of, is_plain, window_of
 
@@ -128,6 +128,8 @@ def _single(desk: Desk, mention: Mention, dates: Sequence[Mention]) -> Outcome |
     role = [fact for domain in cued for fact in facts_of(desk, domain, edge, window, alone=len(beside) == 1)]
     strong = plain and bool(role) and is_plain(desk, cued, edge, window)
     outcome = settle(mention, role=list(dict.fromkeys(role)), strong=strong, pool=facts, same=same, own=own)
+    if outcome is None and birth and same(mention, birth):
+        return supported(mention, birth)  # "Name, 03.04.1961" needs no word for it
     if outcome is None and _is_letter_date(desk.page, mention):
         return None
     return outcome or _unknown(desk.page, mention)

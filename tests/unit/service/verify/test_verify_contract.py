@@ -221,3 +221,20 @@ def test_the_language_is_detected_and_messages_speak_both() -> None:
 
     assert "Akte" in finding.message.de
     assert "chart" in finding.message.en
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("Es besteht eine Allergie gegen Penicillin, als Medikation erhält sie Ramipril.", []),
+        ("Allergien: Penicillin, Ramipril", ["Ramipril"]),
+        ("Allergie gegen Novalgin.", ["Novalgin"]),
+        ("Penicillin-Allergie, sonst unauffällig.", []),
+    ],
+)
+def test_an_allergy_is_an_allergy_and_a_medicine_a_medicine(text: str, faults: list[str]) -> None:
+    assert [f.text for f in loud(verify(text, BREAST, "de"))] == faults
+
+
+def test_a_birth_date_beside_the_name_needs_no_word_for_it() -> None:
+    assert loud(verify("Patientin: Anna Lindenberger, 03.04.1961", BREAST)) == []
