@@ -1,0 +1,1 @@
+"""HL7 v2: reading, acknowledging, and the Minimal Lower Layer Protocol in both directions."""

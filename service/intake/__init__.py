@@ -1,0 +1,13 @@
+"""What a message or resource means for one case, and what its sender is told. Pure rules.
+
+message.py    HL7 v2: header rules, event, case, fields
+encounter.py  FHIR R4 Encounter: the same reading
+answer.py     acknowledgement modes and conditions
+identity.py   case keys and times, shared by both
+"""
+
+from service.intake.answer import answer, is_acknowledgment
+from service.intake.encounter import understand_encounter
+from service.intake.message import understand
+
+__all__ = ["answer", "is_acknowledgment", "understand", "understand_encounter"]
