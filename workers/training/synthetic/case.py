@@ -8,6 +8,7 @@ from typing import Any
 
 from service.model import Lang
 from workers.training.synthetic.fhir import build_bundle
+from workers.training.synthetic.hl7 import build_messages
 from workers.training.synthetic.invent import invent_scenario
 
 
@@ -35,7 +36,7 @@ def generate_case(seed: int, *, lang: Lang, site: str | None = None) -> Syntheti
         lang=lang,
         site=scenario.site,
         bundle=build_bundle(scenario),
-        messages=(),
+        messages=build_messages(scenario),
         visit_number=scenario.stay.visit_number,
         family=scenario.patient.family,
         given=scenario.patient.given,

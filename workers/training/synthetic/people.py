@@ -13,8 +13,11 @@ NUMBERS = 44_999_971
 
 
 def case_number(seed: int, lang: Lang, factor: int) -> int:
-    """Eight digits, different for each seed below ``NUMBERS``; even in German, odd in English."""
-    return 10_000_000 + seed * factor % NUMBERS * 2 + (lang == "en")
+    """Eight digits, different for each seed below ``NUMBERS``; even in German, odd in English.
+
+    Different factors give numbers that tell nothing of each other, so that a control id holds no record number.
+    """
+    return 10_000_000 + (seed + 1) * factor % NUMBERS * 2 + (lang == "en")
 
 
 def invent_patient(rng: Random, seed: int, lang: Lang, *, age: list[int], sex: str, discharge: date) -> Patient:
@@ -31,14 +34,14 @@ def invent_patient(rng: Random, seed: int, lang: Lang, *, age: list[int], sex: s
         given=rng.choice(names[drawn]),
         sex=drawn,
         birth_date=birthday,
-        mrn=f"{case_number(seed + 1, lang, 16_180_339)}",
+        mrn=f"{case_number(seed, lang, 16_180_339)}",
     )
 
 
 def invent_stay(rng: Random, seed: int, lang: Lang, *, admitted: date, discharged: date, not_named: str) -> Stay:
     """The visit; ``not_named`` is a family name that the physician must not share."""
     places = table("aftercare", lang)
-    number = case_number(seed + 1, lang, 27_182_819)
+    number = case_number(seed, lang, 27_182_819)
     return Stay(
         visit_number=f"47{number}" if lang == "de" else f"V{number}",
         start=datetime.combine(admitted, time(rng.randrange(7, 15), rng.randrange(0, 60))),
