@@ -1,0 +1,109 @@
+"""Code tables of the chart, kept as YAML beside this module; and words made of a coded concept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from service.chart.element import Coding, Concept, Leaf
+from service.chart.text import without_qualifier
+from service.model import Display
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+ATC = "http://fhir.de/CodeSystem/bfarm/atc"
+ATC_SYSTEMS = frozenset({ATC, "http://fhir.de/CodeSystem/dimdi/atc", "http://www.whocc.no/atc"})
+ICD10_SYSTEMS = (
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm",
+    "http://hl7.org/fhir/sid/icd-10-gm",
+    "http://hl7.org/fhir/sid/icd-10-cm",
+    "http://hl7.org/fhir/sid/icd-10",
+)
+"""In the order in which one is taken where several are given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A concept as words. ``value``: as the source has it; ``source``: where these words stand."""
+
+    value: str
+    display: Display
+    source: str
+    code: str | None
+    system: str | None
+
+
+@cache
+def table(name: str) -> Mapping[str, Any]:
+    """One top-level table of ``codes.yaml``."""
+    return _read("codes.yaml")[name] or {}
+
+
+@cache
+def _read(file: str) -> dict[str, Any]:
+    text = files("service.chart").joinpath(file).read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def pair(row: Any) -> Display:
+    """``de | en`` of a table; one word alone serves both."""
+    de, _, en = str(row).partition("|")
+    return Display(de=de.strip(), en=(en or de).strip())
+
+
+def icd10_name(code: str) -> Display | None:
+    """The name of an ICD-10 code, of its category where the code itself is not listed."""
+    names = _read("icd10.yaml")
+    for known in (code, code[:5], code[:3]):
+        if known in names:
+            return pair(names[known])
+    return None
+
+
+def known_code(concept: Concept | None, name: str) -> tuple[Coding, Any] | None:
+    """The first coding whose code stands in a table."""
+    rows = table(name)
+    return next(((each, rows[each.code]) for each in concept.codings if each.code in rows), None) if concept else None
+
+
+def word_of(concept: Concept | None, name: str = "") -> Word | None:
+    """What a concept says in words: its text, else a display, else the table's word for its code.
+
+    A coded word is written in both languages where table ``name`` knows the code, unless the source's own
+    text says more than the code does. None where there is nothing but an unknown code.
+    """
+    if concept is None:
+        return None
+    found = known_code(concept, name) if name else None
+    shown = next((each for each in concept.codings if each.display), None)
+    coding = found[0] if found else shown or next(iter(concept.codings), None)
+    words = concept.text or (
+        Leaf(value=without_qualifier(shown.display), source=f"{shown.source}.display") if shown else None
+    )
+    if found:
+        listed = pair(found[1])
+        plain = words is None or _says_no_more(words.value, listed, concept)
+        display = listed if plain or words is None else Display(de=words.value, en=words.value)
+        value = words.value if words else display.en
+        source = words.source if words else f"{found[0].source}.code"
+    elif words:
+        value, source, display = words.value, words.source, Display(de=words.value, en=words.value)
+    else:
+        return None
+    return Word(
+        value=value,
+        display=display,
+        source=source,
+        code=coding.code or None if coding else None,
+        system=coding.system or None if coding else None,
+    )
+
+
+def _says_no_more(text: str, listed: Display, concept: Concept) -> bool:
+    """Whether the source's words are the table's, or SNOMED CT's own English name of the code."""
+    names = [without_qualifier(each.display) for each in concept.codings if each.system == SNOMED and each.display]
+    return text.casefold() in {listed.de.casefold(), listed.en.casefold()} or (text in names and text.isascii())

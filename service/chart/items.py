@@ -1,0 +1,154 @@
+"""What a reader found, before it has a handle: values with their place, and the things they belong to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from service.model import Display, FactType, Importance
+
+Origin = Literal["fhir", "hl7"]
+
+_COMPARED = frozenset(
+    {
+        FactType.IDENTIFIER,
+        FactType.DATE,
+        FactType.TIME,
+        FactType.SEX,
+        FactType.ICD10,
+        FactType.TNM,
+        FactType.STAGE,
+        FactType.GRADING,
+        FactType.LATERALITY,
+        FactType.DOSE,
+        FactType.DOSE_PER_FRACTION,
+        FactType.FRACTIONS,
+        FactType.INTENT,
+        FactType.STATUS,
+        FactType.DRUG_DOSE,
+        FactType.CYCLES,
+        FactType.LAB,
+        FactType.GRADE,
+        FactType.PERFORMANCE,
+    }
+)
+"""Types of which two different values contradict each other; two wordings of a term do not."""
+
+_COMPARED_NAMES = frozenset({"family", "given"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A value with its place. ``value`` canonical, ``unit`` UCUM, as in :class:`service.model.Fact`."""
+
+    type: FactType
+    value: str
+    display: Display
+    source: str
+    unit: str | None = None
+    importance: Importance = Importance.NORMAL
+    code: str | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clash:
+    """Values of one leaf that contradict each other, the chosen one first."""
+
+    leaf: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing of the visit: a diagnosis, a course, the patient.
+
+    Attributes:
+        kind: first part of the handle (``diagnosis``); for a part of an item ``volume`` or ``marker``.
+        key: two items of a kind with the same key are the same thing.
+        values: by the handle's last part; a marker's single value lies under ``""``.
+        rank: sorts before the date (encounter diagnoses first).
+        date: ISO 8601 or empty; the order of items of the same rank.
+        told: when the source said so, ISO 8601 in UTC or empty; decides which of two sources is newer.
+    """
+
+    kind: str
+    key: str
+    values: dict[str, Value]
+    parts: tuple["Item", ...] = ()
+    rank: int = 0
+    date: str = ""
+    told: str = ""
+    origin: Origin = "fhir"
+    clashes: tuple[Clash, ...] = field(default=())
+
+
+def merge(items: Iterable[Item]) -> list[Item]:
+    """One item for each (kind, key), in order of first appearance. See :func:`joined`."""
+    found: dict[tuple[str, str], Item] = {}
+    for item in items:
+        place = (item.kind, item.key)
+        found[place] = joined(found[place], item) if place in found else item
+    return list(found.values())
+
+
+def joined(first: Item, second: Item) -> Item:
+    """Two tellings of the same thing made one.
+
+    A leaf that only one has is taken. The same value stays one value with the first source. Different
+    values are a :class:`Clash`: FHIR's value stands, unless HL7's is newer (message time after
+    ``meta.lastUpdated``; where FHIR does not say when it was told, FHIR's stands). Both of one
+    standard: the first stands.
+    """
+    values = dict(first.values)
+    clashes = list(first.clashes)
+    for leaf, other in second.values.items():
+        mine = values.get(leaf)
+        if mine is None:
+            values[leaf] = other
+        elif not same(mine, other):
+            chosen, left = (other, mine) if _second_wins(first, second) else (mine, other)
+            values[leaf] = chosen
+            if mine.type in _COMPARED or (mine.type is FactType.NAME and leaf in _COMPARED_NAMES):
+                clashes = [each for each in clashes if each.leaf != leaf]
+                clashes.append(Clash(leaf=leaf, values=(chosen, left)))
+        elif mine.type is FactType.DATE and len(other.value) > len(mine.value):
+            values[leaf] = other
+    return replace(
+        first,
+        values=values,
+        parts=tuple(merge([*first.parts, *second.parts])),
+        rank=min(first.rank, second.rank),
+        date=first.date or second.date,
+        clashes=(*clashes, *second.clashes),
+    )
+
+
+def _second_wins(first: Item, second: Item) -> bool:
+    if first.origin == second.origin:
+        return False
+    if first.origin == "fhir":
+        return bool(first.told) and second.told > first.told
+    return not second.told or second.told >= first.told
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values say the same: numbers by value, partial dates by what both say, words without case."""
+    if one.type is FactType.DATE and other.type is FactType.DATE:
+        return one.value.startswith(other.value) or other.value.startswith(one.value)
+    left, right = _number(one.value), _number(other.value)
+    if left is not None and right is not None:
+        return left == right and (one.unit or "") == (other.unit or "")
+    return " ".join(one.value.casefold().split()) == " ".join(other.value.casefold().split())
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def by_rank_and_date(items: Sequence[Item]) -> list[Item]:
+    """Stable: rank, then date (undated last), then the order of the source."""
+    return sorted(items, key=lambda item: (item.rank, not item.date, item.date))
