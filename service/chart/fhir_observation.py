@@ -75,10 +75,10 @@ def _quiet(item: Item) -> Item:
 
 def _labs(observation: Element) -> Iterator[Item]:
     moment = moment_of(observation)
-    if item := _lab(observation, moment and a_date(moment), moment.value.utc if moment else ""):
+    if item := _lab(observation, a_date(moment) if moment else None, moment.value.utc if moment else ""):
         yield item
     for component in observation.children("component") if "component" in observation.json else []:
-        if item := _lab(component, moment and a_date(moment), moment.value.utc if moment else ""):
+        if item := _lab(component, a_date(moment) if moment else None, moment.value.utc if moment else ""):
             yield item
 
 

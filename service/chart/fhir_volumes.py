@@ -109,7 +109,9 @@ def _item(told: Told, parts: Sequence[Told]) -> Item:
     single = told.single or (_divided(told) if _uniform(parts) else None)
     if single:
         values["dose_per_fraction"] = a_dose(FactType.DOSE_PER_FRACTION, single.value, single.source)
-    ordered = {leaf: values[leaf] for leaf in ("name", "dose", "dose_per_fraction", "fractions") if leaf in values}
+    ordered: dict[str, Value] = {
+        leaf: values[leaf] for leaf in ("name", "dose", "dose_per_fraction", "fractions") if leaf in values
+    }
     return Item(kind="volume", key=told.key, values=ordered)
 
 
