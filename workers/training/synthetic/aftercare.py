@@ -40,11 +40,18 @@ def invent_appointments(rng: Random, lang: Lang, discharged: date) -> tuple[Appo
     return tuple(rows)
 
 
-def invent_plan(rng: Random, lang: Lang, spec: dict[str, Any], discharged: date) -> tuple[PlanItem, ...]:
+def invent_plan(
+    rng: Random, lang: Lang, spec: dict[str, Any], *, discharged: date, palliative: bool, systemic: bool
+) -> tuple[PlanItem, ...]:
+    """One to four next steps, rarely none; those of palliative care and of drugs only where there is reason."""
     if chance(rng, 0.1):
         return ()
+    words = table("aftercare", lang)
+    steps = [*spec.get("extra_plan", ()), *words["plan"]]
+    steps += words["plan_palliative"] if palliative else []
+    steps += words["plan_systemic"] if systemic else []
     imaging = some(rng, spec["imaging"], 0, 2)
-    others = some(rng, spec.get("extra_plan", []) + table("aftercare", lang)["plan"], 0 if imaging else 1, 2)
+    others = some(rng, steps, 0 if imaging else 1, 2)
     rows = []
     for what in imaging + others:
         day = discharged + timedelta(days=rng.randrange(14, 180))

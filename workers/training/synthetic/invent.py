@@ -96,7 +96,14 @@ def invent_scenario(seed: int, *, lang: Lang, site: str | None = None) -> Scenar
         medications=invent_medications(rng, lang),
         medication_resource=resource,
         appointments=invent_appointments(rng, lang, discharged),
-        plan=invent_plan(rng, lang, spec, discharged),
+        plan=invent_plan(
+            rng,
+            lang,
+            spec,
+            discharged=discharged,
+            palliative=arm["intent"] == "palliative",
+            systemic=any(periods[row["when"]][1] is None for row in choice.drugs),
+        ),
     )
 
 

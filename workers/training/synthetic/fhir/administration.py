@@ -67,7 +67,7 @@ def _encounter(case: Scenario) -> Resource:
         "status": "finished",
         "class": {"system": TERMINOLOGY + "v3-ActCode", "code": code, "display": display},
         "subject": PATIENT,
-        "period": {"start": instant(stay.start, case.lang), "end": instant(stay.end, case.lang)},
+        "period": {"start": instant(stay.start), "end": instant(stay.end)},
         "reasonReference": [{"reference": "Condition/tumour-1"}],
         "hospitalization": {"dischargeDisposition": coded(TERMINOLOGY + "discharge-disposition", "home")},
         "location": [{"location": {"reference": "Location/ward", "display": stay.ward}}],

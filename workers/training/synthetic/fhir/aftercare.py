@@ -8,20 +8,20 @@ def aftercare(case: Scenario) -> list[Resource]:
     """Imaging is told as ServiceRequest in every second case, else as an activity like the rest."""
     asked = [item for item in case.plan if item.imaging and case.seed % 2]
     activities = [item for item in case.plan if item not in asked]
-    rows = [_appointment(row, index, case) for index, row in enumerate(case.appointments, start=1)]
+    rows = [_appointment(row, index) for index, row in enumerate(case.appointments, start=1)]
     if activities:
         rows.append(_care_plan(activities))
     return rows + [_request(item, index) for index, item in enumerate(asked, start=1)]
 
 
-def _appointment(row: Appointment, index: int, case: Scenario) -> Resource:
+def _appointment(row: Appointment, index: int) -> Resource:
     return {
         "resourceType": "Appointment",
         "id": f"appointment-{index}",
         "status": "booked",
         "serviceType": [{"text": row.service}],
         "description": row.service,
-        "start": instant(row.start, case.lang),
+        "start": instant(row.start),
         "participant": [
             {"actor": PATIENT, "status": "accepted"},
             {"actor": {"type": "Location", "display": row.place}, "status": "accepted"},

@@ -25,7 +25,7 @@ def condition_of_patient(case: Scenario) -> list[Resource]:
     return [
         *(_toxicity(row, index, case) for index, row in enumerate(case.toxicities, start=1)),
         *_performance(case),
-        *(_lab(row, index, case) for index, row in enumerate(case.labs, start=1)),
+        *(_lab(row, index) for index, row in enumerate(case.labs, start=1)),
         *_allergies(case),
     ]
 
@@ -61,13 +61,13 @@ def _performance(case: Scenario) -> list[Resource]:
     return rows
 
 
-def _lab(row: Lab, index: int, case: Scenario) -> Resource:
+def _lab(row: Lab, index: int) -> Resource:
     display = INTERPRETATIONS[row.interpretation]
     return observation(
         f"lab-{index}",
         concept(row.name),
         category="laboratory",
-        effectiveDateTime=instant(row.taken, case.lang),
+        effectiveDateTime=instant(row.taken),
         valueQuantity=quantity(row.amount),
         interpretation=[coded(TERMINOLOGY + "v3-ObservationInterpretation", row.interpretation, display)],
     )

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from service.model import Lang
 from workers.training.synthetic.scenario import Amount, Side, Term
 
 MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition/"
@@ -19,17 +18,16 @@ VISIT_SYSTEM = "urn:epikrise:synthetic:visit"
 PATIENT = {"reference": "Patient/patient"}
 ENCOUNTER = {"reference": "Encounter/visit"}
 
+ZONE = ZoneInfo("Europe/Berlin")
+"""Where the invented hospital stands, whatever the language of its letters: readers that know of one
+zone only take +00:00 for UTC and not for a wall clock."""
+
 Resource = dict[str, Any]
 SIDES = {"left": ("7771000", "Left (qualifier value)"), "right": ("24028007", "Right (qualifier value)")}
 
 
-def zone(lang: Lang) -> ZoneInfo:
-    """Where the invented hospital stands."""
-    return ZoneInfo("Europe/Berlin" if lang == "de" else "Europe/London")
-
-
-def instant(moment: datetime, lang: Lang) -> str:
-    return moment.replace(tzinfo=zone(lang)).isoformat()
+def instant(moment: datetime) -> str:
+    return moment.replace(tzinfo=ZONE).isoformat()
 
 
 def concept(term: Term) -> Resource:

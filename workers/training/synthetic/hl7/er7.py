@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from service.model import Lang
-from workers.training.synthetic.fhir.elements import zone
+from workers.training.synthetic.fhir.elements import ZONE
 
 AUTHORITY = "EPIKRISE-SYN"
 """Assigning authority of record and visit numbers; in FHIR the systems ``urn:epikrise:synthetic:*``."""
@@ -36,8 +35,8 @@ def day(value: date | str) -> str:
     return (value if isinstance(value, str) else value.isoformat()).replace("-", "")
 
 
-def moment(value: datetime, lang: Lang) -> str:
-    return f"{value.replace(tzinfo=zone(lang)):%Y%m%d%H%M%S%z}"
+def moment(value: datetime) -> str:
+    return f"{value.replace(tzinfo=ZONE):%Y%m%d%H%M%S%z}"
 
 
 def message(segments: Iterable[str]) -> bytes:

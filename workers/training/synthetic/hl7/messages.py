@@ -35,7 +35,7 @@ def build_messages(case: Scenario) -> tuple[bytes, bytes, bytes]:
 
 def _head(case: Scenario, kind: str, trigger: str, at: datetime) -> list[str]:
     """MSH, EVN, PID, PV1. A result message has no EVN."""
-    when = moment(at, case.lang)
+    when = moment(at)
     rows = [
         header(
             {
@@ -49,7 +49,6 @@ def _head(case: Scenario, kind: str, trigger: str, at: datetime) -> list[str]:
                 10: f"SYN{case_number(case.seed, case.lang, 31_415_927)}{trigger}",
                 11: "P",
                 12: "2.5.1",
-                17: "DEU" if case.lang == "de" else "GBR",
                 18: "UNICODE UTF-8",
             }
         )
@@ -80,13 +79,13 @@ def _visit(case: Scenario, *, discharged: bool) -> str:
         2: "O" if stay.outpatient else "I",
         3: text(stay.ward),
         19: components(stay.visit_number, None, None, AUTHORITY, "VN"),
-        44: moment(stay.start, case.lang),
+        44: moment(stay.start),
     }
     if stay.physician:
         name = stay.physician
         fields[7] = components(name.number, name.family, name.given, None, None, name.title)
     if discharged:
-        fields |= {36: "01", 45: moment(stay.end, case.lang)}
+        fields |= {36: "01", 45: moment(stay.end)}
     return segment("PV1", fields)
 
 

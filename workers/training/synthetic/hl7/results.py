@@ -22,14 +22,14 @@ def result_segments(case: Scenario) -> list[str]:
         groups.append(
             (
                 components("26436-6", "Laboratory studies", "LN"),
-                moment(case.labs[0].taken, case.lang),
-                [_lab(row, case) for row in case.labs],
+                moment(case.labs[0].taken),
+                [_lab(row) for row in case.labs],
             )
         )
     for number, course in enumerate(case.courses, start=1):
         done = datetime.combine(course.end or case.stay.end.date(), time(12))
         rows = list(_course(course, number))
-        groups.append((components("RT-SUMMARY", "Radiotherapy course", LOCAL), moment(done, case.lang), rows))
+        groups.append((components("RT-SUMMARY", "Radiotherapy course", LOCAL), moment(done), rows))
     return [row for index, group in enumerate(groups, start=1) for row in _group(index, *group)]
 
 
@@ -39,14 +39,14 @@ def _group(index: int, code: str, at: str, rows: list[dict[int, str]]) -> Iterat
         yield segment("OBX", {1: str(number), **row, 11: "F"})
 
 
-def _lab(row: Lab, case: Scenario) -> dict[int, str]:
+def _lab(row: Lab) -> dict[int, str]:
     return {
         2: "NM",
         3: components(row.name.code, row.name.text, "LN"),
         5: str(row.amount.value),
         6: components(row.amount.ucum, row.amount.unit, "UCUM"),
         8: row.interpretation,
-        14: moment(row.taken, case.lang),
+        14: moment(row.taken),
     }
 
 
