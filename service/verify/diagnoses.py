@@ -148,7 +148,7 @@ def _performance(book: Book, mention: Mention, own: Fact | None) -> Outcome:
 
 
 def _same_figure(mention: Mention, fact: Fact) -> bool:
-    return re.sub(r"\D", "", fact.value) == mention.value
+    return _digits(fact.value) == _digits(mention.value)
 
 
 def _gleason(book: Book, mention: Mention) -> Outcome | None:
@@ -183,7 +183,9 @@ def _grade(desk: Desk, mention: Mention, own: Fact | None) -> Outcome | None:
     words = desk.page.part(sentence)
     if own is None and _NEGATED.search(desk.page.folded[clause.start : mention.start]):
         return _bounded(mention, facts)
-    named = desk.names.named("toxicity", clause) or desk.names.named("toxicity", sentence)
+    named = desk.names.named("toxicity", clause)
+    if not named and len(only := desk.names.all_named("toxicity", sentence)) == 1:
+        named = only
     role = [g.leaves["grade"] for g in named if "grade" in g.leaves]
     outcome = settle(mention, role=role, strong=len(named) == 1, pool=facts, same=_same_figure, own=own)
     if outcome is None:

@@ -42,8 +42,8 @@ _PER_FRACTION_BEFORE = re.compile(
     r"\s*(?:\(ed\))?\s*(?:von|of|zu|was|betrug|:|=|je|à|mit|jeweils)*\s*$"
 )
 _PER_FRACTION_AFTER = re.compile(
-    r"[^\S\n]*(?:\(?(?:pro|je|per|/|a)\s*(?:einzel)?(?:fraktion|fraction|fx|sitzung|tag|day|session)|einzeldosis|single dose|"
-    r"ed\b|fractions\b|fraktionen\b|-?fraktion(?:en|ierung)?\b|daily|täglich|per fraction|fraktionsdosis)"
+    r"[^\S\n]*(?:\(?(?:pro|je|per|/|a)\s*(?:einzel)?(?:fraktion|fraction|fx|sitzung|tag|day|session)|(?:einzeldosis|single dose|fraktionsdosis|ed\b)(?![\s(:]*(?:von\s|of\s)?\d)|"
+    r"fractions\b|fraktionen\b|-?fraktion(?:en|ierung)?\b|daily|täglich|per fraction)"
 )
 _PLANNED = re.compile(r"geplant|vorgesehen|verordnet|verschrieben|planned|intended|prescribed")
 

@@ -199,13 +199,15 @@ class Page:
         return _at(self.clauses, position, len(self.text))
 
     def phrase_at(self, start: int, end: int) -> Range:
-        """The clause around a value; where the value is all there is in it, with the clause before it."""
+        """The clause around a value; where it stands in brackets or alone, with the clause before it."""
         clause = self.clause_at(start)
         rest = self.folded[clause.start : start] + self.folded[min(end, clause.end) : clause.end]
-        if sum(map(str.isalpha, rest)) > 3:
+        bracketed = self.text[clause.start - 1 : clause.start] == "("
+        if not bracketed and sum(map(str.isalpha, rest)) > 3:
             return clause
         index = bisect_right(self.clauses, clause.start - 1, key=lambda c: c.start) - 1
-        if index >= 0 and self.clauses[index].start >= self.sentence_at(start).start:
+        another = not bracketed and ")" in self.text[self.clauses[index].end : clause.start]
+        if index >= 0 and not another and self.clauses[index].start >= self.sentence_at(start).start:
             return Range(self.clauses[index].start, max(clause.end, end))
         return clause
 

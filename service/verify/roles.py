@@ -19,7 +19,9 @@ DOMAINS = {
     "systemic": re.compile(
         r"chemo(?!radi)|systemther|systemic|immunther|immunother|antihormon|endokrin|endocrine|\badt\b|zykl|\bcycle|androgen"
     ),
-    "diagnosis": re.compile(r"erstdiagnos|\bed\b|diagnos|gesichert|confirmed|nachgewiesen|histologisch|festgestellt"),
+    "diagnosis": re.compile(
+        r"erstdiagnos|\bed\b|diagnos|\bdx\b|gesichert|confirmed|nachgewiesen|histologisch|festgestellt"
+    ),
     "procedure": re.compile(
         r"\bop\b|operat|resekt|resect|ektomie|ectomy|biops|surgery|surgical|exzision|excision|ablatio|punktion|implant|"
         r"eingriff|lobektom|prozedur|procedure|staging|stanz"
@@ -47,7 +49,7 @@ _FUTURE = re.compile(
 )
 _AFTER = re.compile(r"\b(?:nach|after|following|vor|before|status post|z\.\s?n)\b")
 _FIRST_DIAGNOSIS = re.compile(
-    r"erstdiagnos|\bed\b|first diagnos|initial diagnos|diagnosed|diagnostiziert|date of diagnosis|diagnosedatum"
+    r"erstdiagnos|\b(?:ed|dx)\b|first diagnos|initial diagnos|diagnosed|diagnostiziert|date of diagnosis|diagnosedatum"
 )
 _APPOINTMENTS = re.compile(r"termin|appointment|wiedervorstellung")
 _CLOCK = re.compile(
@@ -93,7 +95,7 @@ def _cued(desk: Desk, area: Range) -> list[str]:
             found.append(kind)
     for group in desk.names.book.of("lab"):
         name = group.leaves.get("name")
-        if name and name.display.de.lower() in words and "lab" not in found:
+        if name and "lab" not in found and re.search(rf"(?<!\w){re.escape(name.display.de.lower())}(?!\w)", words):
             found.append("lab")
     for group in desk.names.book.of("systemic"):
         drug = group.leaves.get("drug")

@@ -17,6 +17,7 @@ from service.verify.outcome import Outcome, contradicted, settle, supported, uns
 from service.verify.page import Range
 
 _TOTAL = re.compile(r"gesamt|kumul|insgesamt|summ|total|cumul|overall|\bgd\b|gesamtdosis")
+_BRACKET = re.compile(r"[^();\n]{0,60}\((?P<b>[^()]{3,60})\)")
 _BOOST = re.compile(r"boost|tumorbett|aufsättig|tumou?r bed")
 
 
@@ -110,34 +111,57 @@ def _settled(
 def volume_of(desk: Desk, doses: Sequence[Mention], mention: Mention) -> tuple[list[Group], bool]:
     """The volumes whose dose a mention tells, and whether the sentence says so clearly.
 
-    Looks at the words since the last dose (the nearest clause that names a volume) and at the rest of
-    its own clause. German puts the volume before or after its dose; where both sides name different
-    ones the sentence is not clear.
+    A bracket behind the dose decides. Else the words since the last dose (the nearest clause that names
+    a volume) and the rest of its own clause: volumes stand before their doses or after them, and where
+    both sides name different ones the sentence is not clear. Where nothing is named before the first
+    dose of a sentence, volumes come after.
+
+    Args:
+        doses: the mentions of the same type, in order.
     """
-    sentence = desk.page.sentence_at(mention.start)
+    page, names = desk.page, desk.names
+    several = len(desk.book.of("volume")) > 1
+    sentence = page.sentence_at(mention.start)
     inside = [m for m in doses if sentence.holds(m.start, m.end)]
     index = next((i for i, m in enumerate(inside) if m.start == mention.start), 0)
-    left = inside[index - 1].end if index > 0 else sentence.start
-    left = max(left, desk.page.text.rfind(";", left, mention.start) + 1)  # a semicolon ends what was told of a volume
     right = inside[index + 1].start if index + 1 < len(inside) else sentence.end
-    clause = desk.page.clause_at(mention.start)
-    end = max(clause.end, mention.end)
-    following = desk.page.clause_at(end + 5)
-    if re.fullmatch(r" (?:and|und) ", desk.page.folded[end : following.start]) and following.end <= right:
+    if bracket := _bracket_after(desk, mention.end, right):
+        groups = names.named("volume", bracket)
+        return groups, several and len(groups) == 1
+    left = sentence.start
+    if index > 0:
+        left = inside[index - 1].end
+        left = bracket.end if (bracket := _bracket_after(desk, left, mention.start)) else left
+    left = max(left, page.text.rfind(";", left, mention.start) + 1)  # a semicolon ends what was told of a volume
+    end = max(page.clause_at(mention.start).end, mention.end)
+    following = page.clause_at(end + 5)
+    if re.fullmatch(r" (?:and|und) ", page.folded[end : following.start]) and following.end <= right:
         end = following.end  # "to the prostate and seminal vesicles"
-    after = desk.names.named("volume", Range(mention.end, min(right, end)))
-    before: list[Group] = []
-    for area in reversed(
-        [c for c in desk.page.clauses if c.start < mention.start and c.end > left and c.start >= sentence.start]
-    ):
-        before = desk.names.named("volume", Range(max(area.start, left), min(area.end, mention.start)))
-        if before:
-            break
+    after = names.named("volume", Range(mention.end, min(right, end)))
+    trailing = not names.named("volume", Range(sentence.start, inside[0].start)) if index > 0 else False
+    before = [] if after and trailing else _named_before(desk, left, mention.start, sentence)
     if before and after and set(before) != set(after):
         common = [g for g in before if g in after]
         return (common or before + after), False
     groups = before or after
-    return groups, len(groups) == 1 and len(desk.names.book.of("volume")) > 1
+    return groups, several and len(groups) == 1
+
+
+def _bracket_after(desk: Desk, start: int, end: int) -> Range | None:
+    """A bracket that names a volume, with nothing but the dose's own words between: ``50 Gy in 25 fractions (prostate)``."""
+    match = _BRACKET.match(desk.page.text, start, end)
+    if match and desk.names.named("volume", Range(*match.span("b"))):
+        return Range(*match.span("b"))
+    return None
+
+
+def _named_before(desk: Desk, left: int, right: int, sentence: Range) -> list[Group]:
+    """The volumes of the nearest clause that names any."""
+    clauses = [c for c in desk.page.clauses if c.start < right and c.end > left and c.start >= sentence.start]
+    for area in reversed(clauses):
+        if named := desk.names.named("volume", Range(max(area.start, left), min(area.end, right))):
+            return named
+    return []
 
 
 def _courses(book: Book, volumes: Sequence[Group]) -> list[Group]:
