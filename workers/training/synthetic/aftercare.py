@@ -12,11 +12,11 @@ from workers.training.synthetic.tables import chance, some, table
 from workers.training.synthetic.therapy import ATC, UCUM_OF_DOSE
 
 
-def invent_medications(rng: Random, lang: Lang) -> tuple[Medication, ...]:
+def invent_medications(rng: Random, lang: Lang, sex: str) -> tuple[Medication, ...]:
     if chance(rng, 0.15):
         return ()
-    marketed = [row for row in table("medication", lang) if len(row) < 6 or row[5] == lang]
-    rows = some(rng, marketed, 1, 8)
+    suitable = [row for row in table("medication", lang) if len(row) < 6 or row[5] in (lang, sex)]
+    rows = some(rng, suitable, 1, 8)
     return tuple(
         Medication(
             drug=Term(text=name, code=atc, system=ATC),

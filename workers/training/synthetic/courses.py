@@ -12,24 +12,29 @@ from workers.training.synthetic.tables import chance, table, weighted
 from workers.training.synthetic.tumour import SNOMED, with_side
 
 CENTIGRAY = Decimal("0.01")
+CLOSED = frozenset({(1, 1), (5, 1), (12, 24), (12, 25), (12, 26), (12, 31)})
+"""Month and day of the holidays that fall on the same date every year."""
 Status = Literal["completed", "stopped", "in-progress"]
 
 
 def treatment_days(first: date, fractions: int, every: int = 1, pauses: tuple[int, ...] = ()) -> list[date]:
     """The days of ``fractions`` weekday fractions, each ``every`` weekdays; ``pauses``: indices of
     fractions that a public holiday or a service day put off by one weekday."""
-    days = [_weekday(first)]
+    days = [_working_day(first)]
     for index in range(1, fractions):
         steps = every + (index in pauses)
         day = days[-1]
         for _ in range(steps):
-            day = _weekday(day + timedelta(days=1))
+            day = _working_day(day + timedelta(days=1))
         days.append(day)
     return days
 
 
-def _weekday(day: date) -> date:
-    return day + timedelta(days=max(0, 7 - day.weekday())) if day.weekday() > 4 else day
+def _working_day(day: date) -> date:
+    """``day``, or the next one on which the clinic is open."""
+    while day.weekday() > 4 or (day.month, day.day) in CLOSED:
+        day += timedelta(days=1)
+    return day
 
 
 def read_volumes(scheme: dict[str, Any], side: Side | None, lang: Lang, target: str = "") -> tuple[Volume, ...]:
