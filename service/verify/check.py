@@ -7,7 +7,7 @@ takes about 10 ms on one core, so that a review can verify on each edit.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from service.model import Chart, Fact, Finding, FindingKind, Lang, Severity, Span, Verification
+from service.model import Chart, Fact, FactType, Finding, FindingKind, Lang, Severity, Span, Verification
 from service.verify.amounts import check_amounts, find_amounts
 from service.verify.arithmetic import check_arithmetic
 from service.verify.book import Book, Names
@@ -81,14 +81,14 @@ def _typed_values(desk: Desk) -> Iterable[Outcome]:
     amounts = [m for m in find_amounts(page) if not _overlap(m, dates) and not _overlap(m, doses)]
     yield from check_doses(desk, doses)
     yield from check_dates(desk, dates)
-    yield from check_icd10(desk, find_icd10(page))
+    yield from check_icd10(desk, find_icd10(page, {fact.value for fact in desk.book.typed(FactType.ICD10)}))
     yield from check_tnm(desk, find_tnm(page))
     yield from check_stages(desk, find_stages(page))
     yield from check_drugs(desk)
     yield from check_amounts(desk, amounts)
     yield from check_labs(desk)
     yield from check_grades(desk, find_grades(page))
-    yield from check_times(desk)
+    yield from check_times(desk, dates)
     yield from check_sides(desk)
     yield from check_names(desk)
     yield from check_record_numbers(desk)

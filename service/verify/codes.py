@@ -1,7 +1,7 @@
 """Coded values in prose: ICD-10, TNM, stage groups, grading, CTCAE grades, performance status, Gleason."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from service.verify.extract import Mention
 from service.verify.page import Page
@@ -42,13 +42,13 @@ _KARNOFSKY = re.compile(
 _GLEASON = re.compile(r"gleason[^\d\n.]{0,24}(?P<v>[1-5]\s*\+\s*[1-5](?:\s*=\s*\d{1,2}[ab]?)?|\d{1,2}[ab]?\b)")
 
 
-def find_icd10(page: Page) -> list[Mention]:
-    """ICD-10(-GM, -CM) codes. A bare category (``C61``) counts only beside a bracket or a word for it."""
+def find_icd10(page: Page, known: Collection[str] = ()) -> list[Mention]:
+    """ICD-10(-GM, -CM) codes. A bare category (``C61``) counts beside a bracket or a word for it, or if it is ``known``."""
     found: list[Mention] = []
     for match in _ICD10.finditer(page.text):
         code = match["c"]
         beside = page.text[max(0, match.start() - 14) : match.start()]
-        if "." not in code and (_NOT_ICD.match(code) or not _ICD_CUE.search(beside)):
+        if "." not in code and code not in known and (_NOT_ICD.match(code) or not _ICD_CUE.search(beside)):
             continue
         end = match.end("c")
         value = code.removesuffix(".-").upper()

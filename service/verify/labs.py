@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from service.model import Fact, FactType, Severity
 from service.verify.book import Group
+from service.verify.dates import same_date
 from service.verify.desk import Desk
 from service.verify.extract import Mention
 from service.verify.numbers import as_number, canonical, parse
@@ -22,6 +23,8 @@ _TIME = re.compile(
 )
 _LIMIT = re.compile(r"(?:norm\w*|referenz\w*|reference|range|<|>|≤|≥|unter|über|below|above|bis)\s*:?\s*$")
 
+_BESIDE = re.compile(r"[\s,]*(?:um|at|@|gegen)?\s*")
+_APPOINTED = re.compile(r"termin|appointment|vorstell|review|follow|nachsorge")
 _SHORT = {
     "hb": "hämoglobin",
     "leukos": "leukozyten",
@@ -122,8 +125,8 @@ def _same_value(mention: Mention, fact: Fact) -> bool:
     return number is not None and number == Decimal(mention.value)
 
 
-def check_times(desk: Desk) -> Iterable[Outcome]:
-    """Times of appointments."""
+def check_times(desk: Desk, dates: Sequence[Mention]) -> Iterable[Outcome]:
+    """Times of appointments: the hour of the appointment on the date beside it, else of the one named."""
     facts = desk.book.typed(FactType.TIME)
     for match in _TIME.finditer(desk.page.folded):
         hour, minute = int(match["h"] or match["h2"]), int(match["m"] or match["m2"] or 0)
@@ -133,11 +136,7 @@ def check_times(desk: Desk) -> Iterable[Outcome]:
         mention = Mention(
             type="appointment", start=start, end=end, text=desk.page.text[start:end], values=(f"{hour:02}:{minute:02}",)
         )
-        sentence = desk.page.sentence_at(start)
-        named = desk.names.named("appointment", desk.page.phrase_at(start, end))
-        if not named and len(_TIME.findall(desk.page.part(sentence))) == 1:
-            named = desk.names.named("appointment", sentence)
-        role = [g.leaves["time"] for g in named if "time" in g.leaves]
+        role = [g.leaves["time"] for g in _appointments_at(desk, mention, dates) if "time" in g.leaves]
         outcome = settle(
             mention,
             role=role,
@@ -148,9 +147,20 @@ def check_times(desk: Desk) -> Iterable[Outcome]:
         )
         if outcome:
             yield outcome
-        elif facts and re.search(
-            r"termin|appointment|vorstell|review|follow|nachsorge", desk.page.part(desk.page.sentence_at(start))
-        ):
+        elif facts and _APPOINTED.search(desk.page.part(desk.page.sentence_at(start)) + desk.page.heading_at(start)):
             yield contradicted(mention, facts[0])
         elif not desk.book.says(mention.text) and not desk.book.says(mention.value):
             yield unsupported(mention, severity=Severity.WARN)
+
+
+def _appointments_at(desk: Desk, mention: Mention, dates: Sequence[Mention]) -> list[Group]:
+    sentence = desk.page.sentence_at(mention.start)
+    before = [d for d in dates if sentence.start <= d.start and d.end <= mention.start]
+    if before and _BESIDE.fullmatch(desk.page.folded, before[-1].end, mention.start):
+        groups = [g for g in desk.book.of("appointment") if "date" in g.leaves]
+        if on_day := [g for g in groups if same_date(before[-1].values, g.leaves["date"].value)]:
+            return on_day
+    named = desk.names.named("appointment", desk.page.clause_at(mention.start))
+    if not named and len(_TIME.findall(desk.page.part(sentence))) == 1:
+        return desk.names.named("appointment", sentence)
+    return named

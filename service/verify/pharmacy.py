@@ -77,8 +77,8 @@ class Pharmacy:
                     facts = self.by_substance.setdefault(substance, [])
                     if fact not in facts:
                         facts.append(fact)
-        mentioned = book.prose
-        self.elsewhere = {s for s in map(substance_of, _TOKEN.findall(mentioned)) if s and s not in self.by_substance}
+        tokens = [part for token in _TOKEN.findall(book.prose) for part in (token, *token.split("-"))]
+        self.elsewhere = {s for s in map(substance_of, tokens) if s and s not in self.by_substance}
 
     def substance(self, token: str) -> str | None:
         return (

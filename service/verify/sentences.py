@@ -185,7 +185,9 @@ def check_repetitions(page: Page, supported: Sequence[Span]) -> Iterable[Outcome
         for line in page.text[section.start : section.end].split("\n"):
             area = Range(position, position + len(line))
             position += len(line) + 1
-            if not page.is_item(area.start) or not line.strip():
+            if not page.is_item(area.start):
+                if line[:1].strip():  # another list begins; an indented line goes on with its item
+                    seen_words, seen_facts = set(), set()
                 continue
             words = " ".join(line.casefold().split())
             facts = frozenset(s.handle for s in supported if area.holds(s.start, s.end))
