@@ -6,6 +6,7 @@ discharge, a cancelled discharge takes an unsigned draft back, and nothing ever 
 
 from dataclasses import dataclass, replace
 
+from service.errors import NotAllowed
 from service.model import Case, CaseState, DeliveryState, Event
 
 DRAFT_STATES = frozenset({CaseState.DRAFTING, CaseState.DRAFTED, CaseState.IN_INBOX, CaseState.IN_REVIEW})
@@ -41,7 +42,8 @@ def _discharge(case: Case) -> Consequence:
         case CaseState.WITHDRAWN:
             return Consequence(case=_notice(case, "discharge_after_withdrawal"))
         case CaseState.HELD if case.held_from is CaseState.OPEN:
-            return Consequence(case=replace(case, held_from=CaseState.DISCHARGED))
+            begun = _begin_draft(case).case  # its first step waits for the release
+            return Consequence(case=replace(begun, state=CaseState.HELD, held_from=begun.state))
         case _:
             return _update(case)
 
@@ -69,11 +71,22 @@ def _cancel_discharge(case: Case) -> Consequence:
         return Consequence(case=case)
     if state in DRAFT_STATES:
         return withdraw(case, by="ehr")
-    return Consequence(case=replace(case, state=CaseState.OPEN, held_from=None), cancel_steps=True)
+    if state is CaseState.OPEN:
+        return Consequence(case=case)
+    # a draft of an earlier generation may still lie in the inbox
+    retract = ("retract",) if case.generation > 1 else ()
+    return Consequence(case=replace(case, state=CaseState.OPEN, held_from=None), start=retract, cancel_steps=True)
 
 
 def withdraw(case: Case, *, by: str) -> Consequence:
-    """End an unsigned draft; the text is kept. ``by``: ehr, physician or operator."""
+    """End an unsigned draft; the text is kept. ``by``: ehr, physician or operator.
+
+    A case withdrawn before stays as it was, with who did it. Raises NotAllowed for a signed one.
+    """
+    if case.state is CaseState.SIGNED:
+        raise NotAllowed("the case is signed", remedy="Write an addendum.")
+    if case.state is CaseState.WITHDRAWN:
+        return Consequence(case=case)
     who = {"ehr": "ehr", "physician": "physician", "operator": "operator"}[by]
     ended = replace(
         case,
@@ -102,8 +115,14 @@ def chart_changed(case: Case, *, stated: bool) -> Consequence:
 
 
 def hold(case: Case, reason: str) -> Case:
-    """An operator must decide; release returns it to where it was."""
-    return replace(_notice(case, reason), state=CaseState.HELD, held_from=case.state)
+    """An operator must decide; release returns it to where it was, before it failed if it had.
+
+    Raises NotAllowed for a signed or withdrawn case.
+    """
+    if case.state in (CaseState.SIGNED, CaseState.WITHDRAWN):
+        raise NotAllowed(f"the case is {case.state.value}")
+    before = case.held_from if case.state in (CaseState.FAILED, CaseState.HELD) else case.state
+    return replace(_notice(case, reason), state=CaseState.HELD, held_from=before)
 
 
 def fail(case: Case) -> Case:
@@ -118,6 +137,23 @@ def recover(case: Case) -> Case:
     if case.state not in (CaseState.FAILED, CaseState.HELD) or case.held_from is None:
         return case
     return replace(case, state=case.held_from, held_from=None)
+
+
+def release(case: Case) -> Consequence:
+    """An operator lets a held case go on: the step that its state waits for is started anew.
+
+    What came in while it was held has changed nothing yet, so a case with a draft looks again.
+    """
+    freed = recover(case)
+    match freed.state:
+        case CaseState.DISCHARGED | CaseState.DRAFTING:
+            return Consequence(case=replace(freed, state=CaseState.DISCHARGED), start=("chart",))
+        case CaseState.DRAFTED:
+            return Consequence(case=freed, start=("deliver", "refresh"))
+        case CaseState.IN_INBOX | CaseState.IN_REVIEW:
+            return Consequence(case=freed, start=("refresh",))
+        case _:
+            return Consequence(case=freed)
 
 
 def _notice(case: Case, notice: str) -> Case:

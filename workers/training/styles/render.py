@@ -92,6 +92,8 @@ class _Writing:
         match node.manner:
             case "*":
                 return _joined(items, ", ", self.book.last)
+            case ",":
+                return ", ".join(items)
             case "-":
                 return "\n".join(f"- {item}" for item in items)
             case "/":

@@ -8,6 +8,7 @@ written             means
 ``{salutation:acc}``  the handle in a grammatical form
 ``{@greeting}``     another phrase
 ``{*lab}``          the phrase ``lab`` for each lab, joined as "a, b and c"; ``{*lab=short}`` by phrase ``short``
+``{,marker}``       the same without "and"
 ``{-volume}``       the same as list lines "- …"; ``{/course}`` as lines; ``{+toxicity}`` as sentences
 ``{?stopped}``      writes nothing, holds or fails; ``{!stopped}`` the contrary (see ``render`` for the tests)
 ``<a|b|>``          the first alternative that holds; with none that holds, nothing
@@ -22,7 +23,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Manner: TypeAlias = Literal["*", "-", "/", "+"]
+Manner: TypeAlias = Literal["*", ",", "-", "/", "+"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Join:
 Node: TypeAlias = str | Reference | Phrase | Each | Check | Choice | Join
 Template: TypeAlias = tuple[Node, ...]
 
-_BRACE = re.compile(r"\{([@*/+?!-]?)([A-Za-z0-9_.]+)(?:([:=])([a-z0-9_.]+))?\}")
+_BRACE = re.compile(r"\{([@*,/+?!-]?)([A-Za-z0-9_.]+)(?:([:=])([a-z0-9_.]+))?\}")
 _MARKS = "<>[]|"
 
 
@@ -130,7 +131,7 @@ def _brace(match: re.Match[str]) -> Node:
             return Phrase(name=name)
         case "?" | "!":
             return Check(name=name, argument=argument, expected=kind == "?")
-        case "*" | "-" | "/" | "+" as manner:
+        case "*" | "," | "-" | "/" | "+" as manner:
             return Each(group=name, phrase=argument or name, manner=manner)
         case _:
             raise ValueError(f"unknown mark {kind!r}")

@@ -1,0 +1,168 @@
+"""DG1, PV2-3, PR1 and AL1/IAM. A later message's list replaces the earlier one's, unless it is empty."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from service.chart import displays
+from service.chart.codes import icd10_name, known_code, pair, table, word_of
+from service.chart.element import Concept, Leaf
+from service.chart.fhir_tumour import is_metastasis, is_tumour
+from service.chart.hl7_fields import concept, first_of, leaf, moment
+from service.chart.items import Item, Value
+from service.chart.sides import side_in_words
+from service.chart.values import a_code, a_date, a_text, a_word
+from service.model import FactType, Importance
+from service.ports import Message, Segment
+
+_ICD10 = re.compile(r"(?P<code>[A-TV-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?)(?:\.?-)?[+*!#]?\s*(?P<side>[RLB])?")
+_NOT_ICD = ("OPS", "http://fhir.de/CodeSystem/bfarm/ops")
+_NO_ALLERGY = re.compile(
+    r"\bkeine?\s+(?:bekannte[nr]?\s+)?(?:\w+)?(?:allergi|unverträglichkeit)|\bno\s+(?:known\s+)?(?:\w+\s+)?allerg|\bnkd?a\b",
+    re.IGNORECASE,
+)
+
+
+def newest_list(messages: Sequence[Message], *names: str) -> Sequence[Segment]:
+    """The segments of the last message that has any."""
+    return next((found for each in reversed(messages) if (found := each.segments(*names))), ())
+
+
+def icd10_code(text: str) -> tuple[str, str]:
+    """(code with its point, side R, L, B or empty) of an ICD-10 code as hospitals write it; empty for none."""
+    found = _ICD10.fullmatch(text.strip().upper())
+    if found is None:
+        return "", ""
+    code = found["code"]
+    if len(code) > 3 and "." not in code:
+        code = f"{code[:3]}.{code[3:]}"
+    return code, found["side"] or ""
+
+
+def read_diagnoses(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+    found = []
+    for place, dg1 in enumerate(newest_list(messages, "DG1")):
+        if dg1.value(21).upper() == "D":
+            continue
+        item = _diagnosis(concept(dg1, 3), leaf(dg1, 4), rank=_rank(dg1, place))
+        when = moment(dg1, 5, notes)
+        if item and item.kind == "diagnosis" and when:
+            item = replace(item, values={**item.values, "date": a_date(when)}, date=when.value.date)
+        if item:
+            found.append(item)
+    if not found:
+        for message in reversed(messages):
+            for pv2 in message.segments("PV2")[:1]:
+                item = _diagnosis(concept(pv2, 3), None, rank=3)
+                return [item] if item and "icd10" in item.values else []
+    return found
+
+
+def _rank(dg1: Segment, place: int) -> int:
+    """Final diagnoses before working ones before admitting ones; the first in priority leads."""
+    return {"F": 0, "W": 1}.get(dg1.value(6).upper(), 2 if dg1.value(6) else 0)
+
+
+def _diagnosis(told: Concept, description: Leaf[str] | None, *, rank: int) -> Item | None:
+    coding = next((each for each in told.codings if each.system not in _NOT_ICD and icd10_code(each.code)[0]), None)
+    code, mark = icd10_code(coding.code) if coding else ("", "")
+    tumour = is_tumour(code) if code else bool(known_code(told, "tumour"))
+    importance = Importance.HIGH if tumour else Importance.NORMAL
+    values: dict[str, Value] = {}
+    words = told.text or description
+    if words:
+        values["name"] = a_text(FactType.TERM, words, importance)
+    elif code and (listed := icd10_name(code)):
+        source = f"{told.source}.1"
+        values["name"] = Value(
+            type=FactType.TERM, value=listed.de, display=listed, source=source, importance=importance
+        )
+    if code:
+        values["icd10"] = Value(
+            type=FactType.ICD10,
+            value=code,
+            display=displays.same_in_both(code),
+            source=f"{told.source}.1",
+            importance=importance,
+            code=code,
+            system=coding.system if coding else None,
+        )
+    side = {"R": "right", "L": "left", "B": "bilateral"}.get(mark) or (side_in_words(words.value) if words else None)
+    if tumour and side:
+        values["side"] = a_code(
+            FactType.LATERALITY, side, f"{told.source}.1" if mark else words.source if words else told.source
+        )
+    if not values:
+        return None
+    return Item(
+        kind="diagnosis" if tumour else "comorbidity",
+        key=code or values["name"].value.casefold(),
+        values=values,
+        rank=rank * 2 + (tumour and is_metastasis(code)),
+        origin="hl7",
+    )
+
+
+def read_procedures(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+    found = []
+    for pr1 in newest_list(messages, "PR1"):
+        if pr1.value(20).upper() == "D":
+            continue
+        told = concept(pr1, 3)
+        name = first_of([told.text, leaf(pr1, 4)])
+        if name is None:
+            continue
+        coding = next(iter(told.codings), None)
+        values = {
+            "name": a_text(
+                FactType.TERM,
+                name,
+                code=coding.code or None if coding else None,
+                system=coding.system or None if coding else None,
+            )
+        }
+        when = moment(pr1, 5, notes)
+        if when:
+            values["date"] = a_date(when)
+        day = when.value.date if when else ""
+        found.append(
+            Item(kind="procedure", key=f"{name.value.casefold()}|{day}", values=values, date=day, origin="hl7")
+        )
+    return found
+
+
+def read_allergies(messages: Sequence[Message]) -> list[Item]:
+    """AL1-3, and IAM-3 where AL1 is not sent; a deleted IAM (IAM-6 ``D``) is none."""
+    found = []
+    for segment in newest_list(messages, "AL1", "IAM"):
+        if segment.name == "IAM" and segment.value(6).upper() == "D":
+            continue
+        value = _allergy(concept(segment, 3))
+        if value:
+            found.append(Item(kind="allergy", key=value.value.casefold(), values={"name": value}, origin="hl7"))
+    return found
+
+
+def _allergy(told: Concept) -> Value | None:
+    known = known_code(told, "no_allergy")
+    words = told.text or (Leaf(value=told.codings[0].code, source=f"{told.source}.1") if told.codings else None)
+    if known or (words and says_no_allergy(words.value)):
+        listed = pair(known[1] if known else table("no_allergy")["716186003"])
+        source = words.source if words else f"{told.source}.1"
+        return Value(
+            type=FactType.ALLERGY,
+            value=listed.en,
+            display=listed,
+            source=source,
+            importance=Importance.HIGH,
+            code=known[0].code if known else None,
+            system=(known[0].system or None) if known else None,
+        )
+    word = word_of(told, "allergen")
+    if word:
+        return a_word(FactType.ALLERGY, word, Importance.HIGH)
+    return a_text(FactType.ALLERGY, words, Importance.HIGH) if words else None
+
+
+def says_no_allergy(text: str) -> bool:
+    return bool(_NO_ALLERGY.search(text))

@@ -1,0 +1,114 @@
+"""PID, PV1 and PV2 of all messages as one snapshot: a later field replaces an earlier one, an empty one does
+not, and ``""`` deletes (HL7 2.9 chapter 2.5.3 and chapter 3)."""
+
+from collections.abc import Sequence
+
+from service.chart.element import Leaf
+from service.chart.fhir_person import joined, sex_and_salutation
+from service.chart.hl7_fields import deletes, leaf, moment
+from service.chart.items import Item, Value
+from service.chart.values import a_date, a_text
+from service.model import FactType, Importance
+from service.ports import Message, Segment
+
+_SEXES = {"F": "female", "W": "female", "M": "male", "O": "other", "D": "other", "X": "other"}
+_PREFIX, _DEGREE = 6, 7
+
+
+def read_person(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+    patient: dict[str, Value] = {}
+    visit: dict[str, Value] = {}
+    for message in messages:
+        for segment in message.segments("PID")[:1]:
+            _patient(segment, patient, notes)
+        for segment in message.segments("PV1")[:1]:
+            _visit(segment, visit, notes)
+        if message.trigger == "A13":
+            visit.pop("end", None)
+    items = [
+        Item(kind="patient", key="", values=patient, origin="hl7"),
+        Item(kind="visit", key="", values=visit, origin="hl7"),
+    ]
+    return [item for item in items if item.values]
+
+
+def _patient(pid: Segment, values: dict[str, Value], notes: list[str]) -> None:
+    _take(values, ("id",), deletes(pid, 3), {"id": _text(FactType.IDENTIFIER, _identifier(pid), Importance.LOW)})
+    _take(values, ("name", "family", "given"), deletes(pid, 5), _name(pid))
+    born = moment(pid, 7, notes)
+    _take(values, ("birth_date",), deletes(pid, 7), {"birth_date": a_date(born) if born else None})
+    sex = leaf(pid, 8)
+    if sex and sex.value.upper() in _SEXES:
+        values.pop("salutation", None)
+        values |= sex_and_salutation(_SEXES[sex.value.upper()], sex.source)
+    elif deletes(pid, 8):
+        values.pop("sex", None)
+        values.pop("salutation", None)
+    elif sex and sex.value.upper() not in ("U", "A", "N"):
+        notes.append(f"{sex.source}: no administrative sex, left out")
+
+
+def _take(values: dict[str, Value], leaves: Sequence[str], deleted: bool, new: dict[str, Value | None]) -> None:
+    told = {leaf: value for leaf, value in new.items() if value is not None}
+    if deleted or told:
+        for each in leaves:
+            values.pop(each, None)
+    values |= told
+
+
+def _text(type_: FactType, found: Leaf[str] | None, importance: Importance = Importance.NORMAL) -> Value | None:
+    return a_text(type_, found, importance) if found else None
+
+
+def _identifier(pid: Segment) -> Leaf[str] | None:
+    """PID-3: the medical record number (MR), else the patient's internal number, else the first."""
+    rows = range(1, pid.repetitions(3) + 1)
+    for kinds in (("MR",), ("PI", "PT", "")):
+        for row in rows:
+            if pid.value(3, component=5, repetition=row) in kinds and (
+                found := leaf(pid, 3, component=1, repetition=row)
+            ):
+                return found
+    return leaf(pid, 3, component=1)
+
+
+def _name(pid: Segment) -> dict[str, Value | None]:
+    """PID-5: the legal name, else the first."""
+    rows = range(1, pid.repetitions(5) + 1)
+    row = next((row for row in rows if pid.value(5, component=7, repetition=row) == "L"), 1)
+    family = leaf(pid, 5, component=1, repetition=row)
+    given = leaf(pid, 5, component=2, repetition=row)
+    parts = [each for each in (given, family) if each]
+    whole = joined(parts) if parts else None
+    return {
+        "name": _text(FactType.NAME, whole),
+        "family": _text(FactType.NAME, family),
+        "given": _text(FactType.NAME, given),
+    }
+
+
+def _visit(pv1: Segment, values: dict[str, Value], notes: list[str]) -> None:
+    start, end = moment(pv1, 44, notes), moment(pv1, 45, notes)
+    for field, name, value in (
+        (19, "number", _text(FactType.IDENTIFIER, leaf(pv1, 19, component=1), Importance.LOW)),
+        (44, "start", a_date(start) if start else None),
+        (45, "end", a_date(end) if end else None),
+        (7, "physician", _text(FactType.NAME, person(pv1, 7), Importance.LOW)),
+        (3, "ward", _text(FactType.TEXT, _location(pv1), Importance.LOW)),
+    ):
+        _take(values, (name,), deletes(pv1, field), {name: value})
+
+
+def _location(pv1: Segment) -> Leaf[str] | None:
+    """PV1-3: description, else point of care, else facility."""
+    return leaf(pv1, 3, component=9) or leaf(pv1, 3, component=1) or leaf(pv1, 3, component=4)
+
+
+def person(segment: Segment, field: int) -> Leaf[str] | None:
+    """An XCN: prefix, given and family name."""
+    family = leaf(segment, field, component=2)
+    prefix, given = leaf(segment, field, component=_PREFIX), leaf(segment, field, component=3)
+    if family is None:
+        return None
+    degree = None if prefix else leaf(segment, field, component=_DEGREE)
+    return joined([each for each in (prefix, degree, given, family) if each])

@@ -1,0 +1,208 @@
+"""OBX that are no radiotherapy: laboratory, TNM, grading, markers, performance, toxicity (HL7 2.9 chapter 7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from service.chart import displays
+from service.chart.codes import known_code, pair, table, word_of
+from service.chart.dates import Moment
+from service.chart.element import Concept, Leaf
+from service.chart.fhir_observation import lab_unit, newest
+from service.chart.fhir_tumour import marker_item
+from service.chart.hl7_fields import concept, leaf, moment, number, unit
+from service.chart.items import Item, Value
+from service.chart.observations import kind_of_code, performance_value
+from service.chart.text import clean
+from service.chart.tnm import category, grading, stage_group
+from service.chart.values import a_date, a_text, a_word, an_amount
+from service.model import FactType, Importance
+from service.ports import Message, Segment
+
+_WRONG = frozenset({"D", "W", "X"})
+_MEDDRA = "https://www.meddra.org"
+_OUT_OF_RANGE = frozenset({"H", "L", "HH", "LL", "A", "AA", "HU", "LU", ">", "<"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One OBX with its time: OBX-14, else its OBR-7."""
+
+    segment: Segment
+    code: Concept
+    at: Leaf[Moment] | None
+    loud: bool = False
+
+    @property
+    def day(self) -> str:
+        return self.at.value.date if self.at else ""
+
+
+def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
+    """The results that stand: of the same code, sub-id and time the one told last; deleted ones are none."""
+    found: dict[tuple[str, str, str], Result] = {}
+    for message in messages:
+        observed: Leaf[Moment] | None = None
+        for segment in message.segments("OBR", "OBX"):
+            if segment.name == "OBR":
+                observed = moment(segment, 7, notes)
+                continue
+            code = concept(segment, 3)
+            at = moment(segment, 14, notes) or observed
+            name = next((each.code for each in code.codings if each.code), code.words().casefold())
+            place = (name, clean(segment.value(4)), at.value.utc if at and not is_radiotherapy_code(name) else "")
+            if segment.value(11).upper() in _WRONG or segment.value(5).strip() == '""':
+                found.pop(place, None)
+            elif segment.value(5).strip() or segment.value(5, component=2).strip():
+                found.pop(place, None)
+                found[place] = Result(segment=segment, code=code, at=at)
+    return list(found.values())
+
+
+def is_radiotherapy_code(code: str) -> bool:
+    return code in table_of_mapping()
+
+
+def table_of_mapping() -> dict[str, str]:
+    return {}
+
+
+def read_results(found: Sequence[Result], notes: list[str]) -> list[Item]:
+    """Items; what belongs to the tumour as a ``diagnosis`` without a key."""
+    items: list[Item] = []
+    labs: dict[str, list[Item]] = {}
+    tumour: dict[str, tuple[str, Value]] = {}
+    markers: list[Item] = []
+    scores: dict[str, tuple[str, Value]] = {}
+    for result in found:
+        kind = kind_of_code(result.code)
+        if kind in ("tnm", "grading"):
+            _keep(tumour, _category(result, kind, notes), result)
+        elif kind == "performance":
+            _keep(scores, _score(result, notes), result)
+        elif kind == "marker":
+            markers += _marker(result, notes)
+        elif item := _toxicity(result):
+            items.append(item)
+        elif item := _lab(result, notes):
+            labs.setdefault(item.key.split("|")[0], []).append(item)
+    staged = {name: value for name, (_, value) in tumour.items()}
+    if staged or markers:
+        items.append(Item(kind="diagnosis", key="", values=staged, parts=tuple(markers), origin="hl7", rank=9))
+    items += [
+        Item(kind="performance", key=name, values={name: value}, origin="hl7") for name, (_, value) in scores.items()
+    ]
+    return items + [item for same in labs.values() for item in newest(same)]
+
+
+def _keep(kept: dict[str, tuple[str, Value]], found: tuple[str, Value] | None, result: Result) -> None:
+    at = result.at.value.utc if result.at else ""
+    if found and (found[0] not in kept or at >= kept[found[0]][0]):
+        kept[found[0]] = (at, found[1])
+
+
+def _words(result: Result) -> Leaf[str] | None:
+    """OBX-5 in words: the text of a coded value, else the first component."""
+    return leaf(result.segment, 5, component=2) or leaf(result.segment, 5)
+
+
+def _category(result: Result, kind: str, notes: list[str]) -> tuple[str, Value] | None:
+    said = [each for each in (leaf(result.segment, 5), leaf(result.segment, 5, component=2)) if each]
+    known = known_code(result.code, "tnm")
+    prefix, axis = str(known[1]).split() if known else ("", "grading")
+    for each in said:
+        if kind == "grading":
+            value, type_ = grading(each.value), FactType.GRADING
+        elif axis == "stage":
+            value, type_ = stage_group(each.value), FactType.STAGE
+        else:
+            value, type_ = category(each.value, axis, prefix), FactType.TNM
+        if value:
+            return axis, Value(type=type_, value=value, display=displays.same_in_both(value), source=each.source)
+    notes.append(f"{result.segment.source(5)}: value is no category of TNM, stage or grade, left out")
+    return None
+
+
+def _score(result: Result, notes: list[str]) -> tuple[str, Value] | None:
+    known = known_code(result.code, "performance")
+    said = leaf(result.segment, 5)
+    if known is None or said is None:
+        return None
+    answer = table("performance_answer").get(said.value, said.value)
+    value = performance_value(str(known[1]), Leaf(value=answer, source=said.source)) if answer.isdigit() else None
+    if value is None:
+        notes.append(f"{said.source}: value is no performance score, left out")
+        return None
+    return str(known[1]), value
+
+
+def _value(result: Result, type_: FactType, notes: list[str]) -> Value | None:
+    """A figure where OBX-2 is NM or SN, else words."""
+    kind, segment = result.segment.value(2).upper(), result.segment
+    if kind == "SN":
+        comparator = segment.value(5, component=1).strip()
+        figure = number(leaf(segment, 5, component=2), notes)
+        known = comparator if comparator in ("<", "<=", ">", ">=") else ""
+        return an_amount(type_, figure.value, unit(segment, 6), figure.source, comparator=known) if figure else None
+    if kind == "NM":
+        figure = number(leaf(segment, 5), notes)
+        return an_amount(type_, figure.value, unit(segment, 6), figure.source) if figure else None
+    said = _words(result)
+    if said is None:
+        return None
+    value = a_text(type_, said)
+    listed = table("result").get(said.value.casefold())
+    return replace(value, display=pair(listed)) if listed else value
+
+
+def _marker(result: Result, notes: list[str]) -> list[Item]:
+    value = _value(result, FactType.TEXT, notes)
+    marker = marker_item(result.code, value, result.day) if value else None
+    return [marker] if marker else []
+
+
+def _lab(result: Result, notes: list[str]) -> Item | None:
+    """A result with a LOINC code that is a laboratory's, or any figure with a unit."""
+    listed = known_code(result.code, "lab")
+    if not listed and not (result.segment.value(2).upper() in ("NM", "SN") and unit(result.segment, 6)):
+        return None
+    name, value = word_of(result.code, "lab"), _value(result, FactType.LAB, notes)
+    if name is None or value is None:
+        return None
+    flags = set(result.segment.components(8)) | {result.segment.value(8)}
+    loud = bool(known_code(result.code, "told_lab")) or bool(flags & _OUT_OF_RANGE)
+    importance = Importance.NORMAL if loud else Importance.LOW
+    values = {
+        "name": a_word(FactType.TERM, name, importance),
+        "value": replace(value, importance=importance),
+    }
+    if value.unit:
+        values["unit"] = lab_unit(value)
+    if result.at:
+        values["date"] = a_date(result.at, importance)
+    key = next((each.code for each in result.code.codings if each.code), name.display.en.casefold())
+    at = result.at.value.utc if result.at else ""
+    return Item(kind="lab", key=f"{key}|{at}", values=values, date=at, origin="hl7")
+
+
+def _toxicity(result: Result) -> Item | None:
+    """A MedDRA term with its CTCAE grade."""
+    if not any(each.system == _MEDDRA for each in result.code.codings):
+        return None
+    term, grade = word_of(result.code, "toxicity"), leaf(result.segment, 5)
+    if term is None or grade is None or grade.value not in ("1", "2", "3", "4", "5"):
+        return None
+    importance = Importance.HIGH if grade.value in ("3", "4", "5") else Importance.NORMAL
+    values = {
+        "term": a_word(FactType.TERM, term, importance),
+        "grade": Value(
+            type=FactType.GRADE,
+            value=grade.value,
+            display=displays.same_in_both(grade.value),
+            source=grade.source,
+            importance=importance,
+        ),
+    }
+    if result.at:
+        values["date"] = a_date(result.at, importance)
+    key = f"{(term.code or term.value).casefold()}|{result.day}"
+    return Item(kind="toxicity", key=key, values=values, date=result.day, origin="hl7")

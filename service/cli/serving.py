@@ -1,0 +1,138 @@
+"""The service process: listener, pages and sweeper in one, started and stopped in order."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from adapters.hl7.mllp_server import MllpLimits, MllpServer, server_ssl_context
+from adapters.hl7.receiver import MessageReceiver
+from adapters.redis_server import RedisServer
+from adapters.store import GroupCommit
+from service import logs
+from service.bootstrap import Installation, leave_broker_url, open_installation
+from service.cli.output import say
+from service.config import Settings
+from service.errors import StoreUnavailable, WrongSetting
+from service.pipeline import relay
+from service.web.app import create_app
+
+
+def serve_until_stopped(settings: Settings) -> None:
+    """Until SIGTERM or Ctrl-C; what was acknowledged is finished first.
+
+    Raises:
+        WrongSetting: a port is taken, or a certificate cannot be read.
+    """
+    logs.configure(settings.home, "serve")
+    with _broker(settings):
+        installation = open_installation(settings)
+        try:
+            asyncio.run(_serve(installation))
+        finally:
+            installation.close()
+
+
+@contextlib.contextmanager
+def _broker(settings: Settings) -> Iterator[None]:
+    """A Redis of our own where the settings name none."""
+    if settings.broker.url is not None:
+        yield
+        return
+    directory = settings.home / "redis"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    redis = RedisServer(directory)
+    try:
+        leave_broker_url(settings, redis.start())
+        yield
+    finally:
+        redis.stop()
+
+
+async def _serve(installation: Installation) -> None:
+    settings = installation.settings
+    sweeper = Sweeper(installation)
+    web_socket = _listen(settings.web.host, settings.web.port, "web.port")
+    web = uvicorn.Server(
+        uvicorn.Config(create_app(installation), log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes the signal, shuts down and then raises it again, when we are already stopping
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    async with GroupCommit(installation.store, after_commit=lambda _: relay(installation.world)) as intake:
+        receiver = MessageReceiver(intake.keep, authorities=installation.world.rules.authorities)
+        listener = MllpServer(
+            receiver.receive,
+            host=settings.mllp.host,
+            port=settings.mllp.port,
+            ssl_context=_tls(settings),
+            limits=MllpLimits(
+                max_message_bytes=settings.mllp.max_message_bytes,
+                max_connections=settings.mllp.max_connections,
+                idle_seconds=settings.mllp.idle_seconds,
+            ),
+            on_refused=receiver.keep_refused,
+        )
+        try:
+            await listener.start()
+        except OSError as error:
+            raise WrongSetting(f"mllp.port {settings.mllp.port}: {error.strerror}", remedy="Choose another.") from None
+        sweeper.start()
+        host, port = web_socket.getsockname()[:2]
+        say(f"web on http://{host}:{port}, HL7 v2 over MLLP on {settings.mllp.host}:{listener.port}")
+        try:
+            await web.serve(sockets=[web_socket])
+        finally:
+            await listener.stop()
+    await asyncio.to_thread(sweeper.stop)
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # a delayed ACK would add 40 ms to each answer on a kept connection
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise WrongSetting(f"{setting} {port}: {error.strerror}", remedy="Choose another.") from None
+    listening.listen(512)
+    return listening
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    mllp = settings.mllp
+    if mllp.certificate is None and mllp.key is None:
+        return None
+    if mllp.certificate is None or mllp.key is None:
+        raise WrongSetting("mllp.certificate and mllp.key go together", remedy="Set both, or neither.")
+    return server_ssl_context(mllp.certificate, mllp.key, client_ca=mllp.client_ca)
+
+
+class Sweeper:
+    """Rings for steps whose bell was lost or whose lease ran out."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = self._installation.settings.journey.sweep_seconds
+        while not self._stopping.wait(pause):
+            with contextlib.suppress(StoreUnavailable):  # readyz tells; the next round tries again
+                relay(self._installation.world)

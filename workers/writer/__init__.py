@@ -1,0 +1,1 @@
+"""Writing on transformers + peft + bitsandbytes: a checked model directory, strict decoding, the Writer."""

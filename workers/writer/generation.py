@@ -1,0 +1,134 @@
+"""Greedy writing under strict decoding, with a cache, and a way back.
+
+Where the model's own choice is a handle that the chart lacks, the next best handle would state a
+fact twice or in the wrong place. So the line or sentence begun is taken back and ended there.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from workers.writer.decoding import Guard, Place
+from workers.writer.vocabulary import Vocabulary
+
+_TRIES = 2
+"""How often a sentence may be begun anew before its paragraph ends."""
+_WAYS_BACK = 40
+"""Rollbacks in one letter at most; then the best lawful token is taken, so that writing always ends."""
+_SENTENCE_END = re.compile(r"(?:[^\W\d_]{5}|[\]%)])[.!?]\Z")
+"""Before a full stop five letters or a bracket: no abbreviation."""
+
+
+@dataclass
+class _Draft:
+    ids: list[int] = field(default_factory=list)
+    places: list[Place] = field(default_factory=lambda: [Place()])
+    banned: dict[int, set[int]] = field(default_factory=dict)
+    tried: Counter[int] = field(default_factory=Counter)
+    ending: set[int] = field(default_factory=set)
+
+
+@torch.inference_mode()
+def write_greedily(
+    model: Any, prompt: Sequence[int], guard: Guard, vocabulary: Vocabulary, *, limit: int
+) -> tuple[list[int], bool]:
+    """Token ids of the letter, and whether the model ended it itself.
+
+    A letter cut off at ``limit`` ends at its last lawful place, never within a handle.
+    """
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=model.config)
+    first = _scores(model, prompt, cache)
+    draft = _Draft()
+    scores = first
+    line_breaks = _starting_with(vocabulary, b"\n")
+    while len(draft.ids) < limit:
+        allowed = guard.allowed(draft.places[-1])
+        own = int(scores.argmax())
+        lawful = bool(allowed[own])
+        if not lawful and draft.tried.total() < _WAYS_BACK and guard.asks_absent_handle(draft.places[-1], own):
+            cut = _take_back(draft, vocabulary)
+            cache.crop(len(prompt) + max(cut - 1, 0))
+            scores = first if cut == 0 else _scores(model, draft.ids[-1:], cache)
+            continue
+        token = _choose(scores, allowed, draft, line_breaks, vocabulary)
+        if token in vocabulary.end:
+            return draft.ids, True
+        place = guard.follow(draft.places[-1], token)
+        if place is None:
+            break
+        draft.ids.append(token)
+        draft.places.append(place)
+        scores = _scores(model, [token], cache)
+    while draft.ids and not guard.may_end(draft.places[-1]):
+        draft.ids.pop()
+        draft.places.pop()
+    return draft.ids, False
+
+
+def _scores(model: Any, ids: Sequence[int], cache: Any) -> torch.Tensor:
+    """Scores of the next token, on the CPU, after these ids went through the model."""
+    device = next(model.parameters()).device
+    out = model(
+        input_ids=torch.tensor([list(ids)], device=device), past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
+    scores: torch.Tensor = out.logits[0, -1].float().cpu()
+    return scores
+
+
+def _choose(
+    scores: torch.Tensor, allowed: torch.Tensor, draft: _Draft, line_breaks: torch.Tensor, vocabulary: Vocabulary
+) -> int:
+    """The best lawful token; at a place to be ended, the best way to end it."""
+    at = len(draft.ids)
+    mask = allowed.clone()
+    mask[list(draft.banned.get(at, ()))] = False
+    if at in draft.ending:
+        ends = mask & line_breaks
+        ends[list(vocabulary.end)] = mask[list(vocabulary.end)]
+        mask = ends if bool(ends.any()) else mask
+    if not bool(mask.any()):
+        mask = allowed
+    return int(scores.masked_fill(~mask, float("-inf")).argmax())
+
+
+def _take_back(draft: _Draft, vocabulary: Vocabulary) -> int:
+    """Cut the draft at the start of its line or sentence; returns how many tokens stay."""
+    cut = _start_of_line_or_sentence(draft.ids, vocabulary)
+    draft.tried[cut] += 1
+    if cut < len(draft.ids):
+        draft.banned.setdefault(cut, set()).add(draft.ids[cut])
+    before = vocabulary.text(draft.ids[:cut])
+    within = bool(before) and not before.endswith("\n\n")
+    listed = vocabulary.text(draft.ids[cut:]).startswith("- ") and within
+    if listed or (within and draft.tried[cut] >= _TRIES) or draft.tried[cut] >= 2 * _TRIES:
+        draft.ending.add(cut)
+    for later in [n for n in draft.banned if n > cut]:
+        del draft.banned[later]
+    draft.ending -= {n for n in draft.ending if n > cut}
+    del draft.ids[cut:]
+    del draft.places[cut + 1 :]
+    return cut
+
+
+def _start_of_line_or_sentence(ids: Sequence[int], vocabulary: Vocabulary) -> int:
+    texts = [vocabulary.text(ids[:end]) for end in range(len(ids) + 1)]
+    for cut in range(len(ids) - 1, 0, -1):
+        before, piece = texts[cut], texts[cut + 1][len(texts[cut]) :]
+        if before.endswith("\n"):
+            line = before.rstrip("\n").rsplit("\n", 1)[-1]
+            if line.endswith(":") and not before.endswith("\n\n"):
+                continue  # a heading without a line under it says nothing: it goes too
+            return cut
+        if piece.startswith(" ") and _SENTENCE_END.search(before):
+            return cut
+    return 0
+
+
+def _starting_with(vocabulary: Vocabulary, start: bytes) -> torch.Tensor:
+    return torch.tensor([piece is not None and piece.startswith(start) for piece in vocabulary.pieces])
