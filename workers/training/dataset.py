@@ -81,7 +81,7 @@ def gather_source(seeds: Sequence[int]) -> Source:
 def sample_texts(source: Source, styles: Sequence[str], rng: random.Random, count: int) -> Iterator[str]:
     """Prompts and letters for the tokenizer."""
     for _ in range(count):
-        lang = rng.choice(("de", "en"))
+        lang: Lang = rng.choice(("de", "en"))
         chart = rng.choice(source.charts[lang])
         yield build_prompt(chart, lang, knows=knows).text
         yield from (compose(chart, style, lang, rng) for style in styles)
