@@ -115,7 +115,7 @@ class Connection:
         """One connection too many: say so, for a peer that is only cut off tries again at once."""
         text = "too many connections: send again later"
         await self._refuse(b"", AckError(code="207", location="", text=text))
-        _log.warning("mllp_too_many_connections", extra={"limit": self._limits.max_connections})
+        _log.warning("mllp_too_many_connections", extra={"connections": self._limits.max_connections})
         await self._drain(1.0)
 
     def _patience(self) -> float:
@@ -130,7 +130,8 @@ class Connection:
         if isinstance(part, Frame):
             return await self._answer(part.body)
         await self._refuse_bytes(part)
-        return part.reason != "too_large"
+        # the rest of a frame too large is passed over to its end; junk without an end ends the connection
+        return part.reason != "too_large" or self._frames.is_inside
 
     async def _answer(self, body: bytes) -> bool:
         try:
@@ -142,7 +143,7 @@ class Connection:
         except Exception as error:
             reference = secrets.token_hex(4)
             # the class only: the text of a foreign exception may quote the message
-            _log.error("mllp_receive_failed", extra={"error": type(error).__name__, "reference": reference})
+            _log.error("mllp_receive_failed", extra={"error": type(error).__name__, "code": reference})
             text = f"internal error, reference {reference}"
             return await self._refuse(body, AckError(code="207", location="", text=text), ERROR)
         if ack is not None:
@@ -155,7 +156,7 @@ class Connection:
             await self._refuse_bytes(rest)
 
     async def _refuse_bytes(self, refused: Refused) -> None:
-        _log.warning("mllp_refused", extra={"reason": refused.reason, "bytes": len(refused.body)})
+        _log.warning("mllp_refused", extra={"reason": refused.reason, "size": len(refused.body)})
         if self._on_refused is not None:
             try:
                 await self._on_refused(refused.body, self._peer, refused.reason)

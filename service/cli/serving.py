@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 
@@ -17,8 +17,9 @@ from adapters.store import GroupCommit
 from service import logs
 from service.bootstrap import Installation, leave_broker_url, open_installation
 from service.cli.output import say
-from service.config import Settings
+from service.config import Mllp, Settings
 from service.errors import StoreUnavailable, WrongSetting
+from service.model import Step
 from service.pipeline import relay
 from service.web.app import create_app
 
@@ -57,39 +58,41 @@ def _broker(settings: Settings) -> Iterator[None]:
 async def _serve(installation: Installation) -> None:
     settings = installation.settings
     sweeper = Sweeper(installation)
-    web_socket = _listen(settings.web.host, settings.web.port, "web.port")
-    web = uvicorn.Server(
-        uvicorn.Config(create_app(installation), log_config=None, access_log=False, timeout_graceful_shutdown=10)
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn takes the signal, shuts down and then raises it again, when we are already stopping
-        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
-    async with GroupCommit(installation.store, after_commit=lambda _: relay(installation.world)) as intake:
-        receiver = MessageReceiver(intake.keep, authorities=installation.world.rules.authorities)
-        listener = MllpServer(
-            receiver.receive,
-            host=settings.mllp.host,
-            port=settings.mllp.port,
-            ssl_context=_tls(settings),
-            limits=MllpLimits(
-                max_message_bytes=settings.mllp.max_message_bytes,
-                max_connections=settings.mllp.max_connections,
-                idle_seconds=settings.mllp.idle_seconds,
-            ),
-            on_refused=receiver.keep_refused,
+
+    def ring(_: Sequence[Step]) -> None:
+        installation.ring()
+
+    with _listen(settings.web.host, settings.web.port, "web.port") as web_socket:
+        web = uvicorn.Server(
+            uvicorn.Config(create_app(installation), log_config=None, access_log=False, timeout_graceful_shutdown=10)
         )
-        try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn takes the signal, shuts down and then raises it again, when we are already stopping
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+        async with GroupCommit(installation.store, after_commit=ring) as intake:
+            listener = _listener(settings.mllp, MessageReceiver(intake.keep))
             await listener.start()
-        except OSError as error:
-            raise WrongSetting(f"mllp.port {settings.mllp.port}: {error.strerror}", remedy="Choose another.") from None
-        sweeper.start()
-        host, port = web_socket.getsockname()[:2]
-        say(f"web on http://{host}:{port}, HL7 v2 over MLLP on {settings.mllp.host}:{listener.port}")
-        try:
-            await web.serve(sockets=[web_socket])
-        finally:
-            await listener.stop()
-    await asyncio.to_thread(sweeper.stop)
+            sweeper.start()
+            host, port = web_socket.getsockname()[:2]
+            say(f"web on http://{host}:{port}, HL7 v2 over MLLP on {settings.mllp.host}:{listener.port}")
+            try:
+                await web.serve(sockets=[web_socket])
+            finally:
+                await listener.stop()
+                await asyncio.to_thread(sweeper.stop)
+
+
+def _listener(mllp: Mllp, receiver: MessageReceiver) -> MllpServer:
+    return MllpServer(
+        receiver.receive,
+        host=mllp.host,
+        port=mllp.port,
+        on_refused=receiver.keep_refused,
+        ssl_context=_tls(mllp),
+        limits=MllpLimits(
+            max_message_bytes=mllp.max_message_bytes, max_connections=mllp.max_connections, idle=mllp.idle_seconds
+        ),
+    )
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:
@@ -107,8 +110,7 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
     return listening
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    mllp = settings.mllp
+def _tls(mllp: Mllp) -> ssl.SSLContext | None:
     if mllp.certificate is None and mllp.key is None:
         return None
     if mllp.certificate is None or mllp.key is None:
