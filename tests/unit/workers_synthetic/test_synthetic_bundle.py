@@ -54,3 +54,15 @@ def _references(value: object) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(_references, value))
     return set()
+
+
+def test_no_two_cases_share_a_resource_id_so_that_one_ehr_can_hold_them_all() -> None:
+    seen: set[str] = set()
+    for seed in range(20):
+        for lang in LANGUAGES:
+            own = {
+                f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+                for entry in generate_case(seed, lang=lang).bundle["entry"]
+            }
+            assert not own & seen
+            seen |= own
