@@ -26,6 +26,7 @@ from redis.retry import Retry
 from service.errors import BrokerUnavailable
 
 _START_SECONDS = 10.0
+_LOCK_SECONDS = 3.0  # a Redis whose starter was killed ends a moment after it
 _PORTS_TRIED = 3
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -38,14 +39,15 @@ class RedisServer:
     ``directory`` gets ``redis.conf``, ``redis.log`` and ``data/`` (append-only file, flushed every second).
     On Linux the child gets SIGTERM when the *thread* that started it ends (prctl PR_SET_PDEATHSIG), so
     start it from the main thread; a SIGKILL of this process then leaves no orphan. Ctrl-C does not reach
-    it: its starter decides when it ends. One directory serves one Redis at a time.
+    it: its starter decides when it ends. One directory serves one Redis at a time, and keeps its address: whoever
+    starts it there again, after a power cut too, gets the same port, unless a stranger has taken it, and password.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.data = directory / "data"
-        self._password = secrets.token_urlsafe(32)
-        self._port: int | None = None
+        self._port, self._password = _former_address(directory / "redis.conf")
+        self._has_served = False
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -77,9 +79,10 @@ class RedisServer:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_directory()
         try:
-            for _ in range(_PORTS_TRIED if self._port is None else 1):
-                port = self._port or _free_port()
+            kept = [] if self._port is None else [self._port]
+            for port in kept if self._has_served else [*kept, *(_free_port() for _ in range(_PORTS_TRIED))]:
                 if self._launch(binary, port):
+                    self._has_served = True
                     self._port = port
                     return self.url
         except BaseException:
@@ -118,14 +121,21 @@ class RedisServer:
         if self._lock is not None:
             return
         descriptor = os.open(self.directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise BrokerUnavailable(
-                f"another Redis uses {self.directory}", remedy="stop the other process, or use another EPIKRISE_HOME"
-            ) from None
-        self._lock = descriptor
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                os.close(descriptor)
+                raise BrokerUnavailable(
+                    f"another Redis uses {self.directory}",
+                    remedy="stop the other process, or use another EPIKRISE_HOME",
+                ) from None
+            self._lock = descriptor
+            return
 
     def _launch(self, binary: str, port: int) -> bool:
         """False if it ended by itself, as it does where the port was taken in the meantime."""
@@ -192,6 +202,16 @@ def find_redis() -> str:
             continue
         return binary
     raise BrokerUnavailable("no redis-server runs on this platform", remedy=_REMEDY)
+
+
+def _former_address(configuration: Path) -> tuple[int | None, str]:
+    """Port and password that a Redis in this folder had before, so that its clients find it again."""
+    try:
+        lines = configuration.read_text(encoding="utf-8").splitlines()
+        former = dict(line.split(" ", 1) for line in lines if " " in line)
+        return int(former["port"]), former["requirepass"]
+    except (OSError, KeyError, ValueError):
+        return None, secrets.token_urlsafe(32)
 
 
 def _free_port() -> int:

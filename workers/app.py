@@ -6,6 +6,7 @@ from pathlib import Path
 
 from celery import Celery
 
+from service import logs
 from service.bootstrap import Installation, open_installation
 from service.config import Settings
 from workers.tasks import register
@@ -38,6 +39,7 @@ def build_worker(settings: Settings, queues: Sequence[str]) -> tuple[Installatio
 def run_worker(settings: Settings, queues: Sequence[str], *, concurrency: int = 1) -> int:
     """Answer the bell until SIGTERM. Threads, never prefork: CUDA does not survive a fork."""
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    logs.configure(settings.home, f"worker-{'-'.join(queues)}")
     installation, celery = build_worker(settings, queues)
     ready = settings.home / "run" / f"worker-{'-'.join(queues)}.ready"
     ready.parent.mkdir(mode=0o700, exist_ok=True)

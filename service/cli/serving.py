@@ -6,17 +6,17 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import uvicorn
 
 from adapters.hl7.mllp_server import MllpLimits, MllpServer, server_ssl_context
 from adapters.hl7.receiver import MessageReceiver
-from adapters.redis_server import RedisServer
 from adapters.store import GroupCommit
 from service import logs
-from service.bootstrap import Installation, leave_broker_url, open_installation
+from service.bootstrap import Installation, open_installation
 from service.cli.output import say
+from service.cli.own_broker import broker_of
 from service.config import Mllp, Settings
 from service.errors import StoreUnavailable, WrongSetting
 from service.model import Step
@@ -31,28 +31,12 @@ def serve_until_stopped(settings: Settings) -> None:
         WrongSetting: a port is taken, or a certificate cannot be read.
     """
     logs.configure(settings.home, "serve")
-    with _broker(settings):
+    with broker_of(settings):
         installation = open_installation(settings)
         try:
             asyncio.run(_serve(installation))
         finally:
             installation.close()
-
-
-@contextlib.contextmanager
-def _broker(settings: Settings) -> Iterator[None]:
-    """A Redis of our own where the settings name none."""
-    if settings.broker.url is not None:
-        yield
-        return
-    directory = settings.home / "redis"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    redis = RedisServer(directory)
-    try:
-        leave_broker_url(settings, redis.start())
-        yield
-    finally:
-        redis.stop()
 
 
 async def _serve(installation: Installation) -> None:

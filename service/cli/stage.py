@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -71,22 +71,33 @@ class Stage:
     web_port: int
     mllp_port: int
     store: SqlStore
+    commands: dict[str, Sequence[str]]
+    environment: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
     def open(cls, settings: Settings, *, lang: Lang) -> Iterator["Stage"]:
         """Start everything; stop it in the reverse order."""
-        with ExitStack() as stack:
-            home = settings.home
-            (home / "sandbox").mkdir(mode=0o700, parents=True, exist_ok=True)
-            (home / "logs").mkdir(mode=0o700, exist_ok=True)
-            ehr, ehr_url = _start_ehr(home)
-            stack.callback(_stop, ehr)
-            _, store = open_sealed_store(settings)
-            stack.callback(store.close)
-            web_port, mllp_port = _free_port(), _free_port()
-            environment = {
+        home = settings.home
+        (home / "sandbox").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
+        ehr_port, web_port, mllp_port = _free_port(), _free_port(), _free_port()
+        ehr_url = f"http://127.0.0.1:{ehr_port}"
+        _, store = open_sealed_store(settings)
+        stage = cls(
+            settings=settings,
+            ehr_url=ehr_url,
+            web_port=web_port,
+            mllp_port=mllp_port,
+            store=store,
+            commands={
+                "sandbox EHR": ["adapters.sandbox", "--home", str(home / "sandbox"), "--port", str(ehr_port)],
+                "service": ["service.cli", "serve"],
+                "worker": ["service.cli", "worker", "--queue", "intake,check,deliver"],
+                "writer": ["service.cli", "worker", "--queue", "write"],
+            },
+            environment={
                 **os.environ,
                 "EPIKRISE_HOME": str(home),
                 "EPIKRISE_EHR__FHIR_URL": f"{ehr_url}/fhir",
@@ -95,20 +106,43 @@ class Stage:
                 "EPIKRISE_MLLP__PORT": str(mllp_port),
                 "EPIKRISE_LETTER__LANGUAGE": lang,
                 "EPIKRISE_JOURNEY__SWEEP_SECONDS": "1",
-            }
-            stage = cls(settings=settings, ehr_url=ehr_url, web_port=web_port, mllp_port=mllp_port, store=store)
-            stage.processes["sandbox EHR"] = ehr
-            for name, arguments in (
-                ("service", ["serve"]),
-                ("worker", ["worker", "--queue", "intake,check,deliver"]),
-                ("writer", ["worker", "--queue", "write"]),
-            ):
-                process = _start(home, name, arguments, environment)
-                stack.callback(_stop, process)
-                stage.processes[name] = process
-                if name == "service":
-                    stage._wait_for_service()
+            },
+        )
+        try:
+            for name in stage.commands:
+                stage.start(name)
             yield stage
+        finally:
+            for process in reversed(stage.processes.values()):
+                _stop(process)
+            store.close()
+
+    def start(self, name: str) -> None:
+        """Start a process that never ran or has ended; returns when it can be used, but for the writer's model.
+
+        Raises:
+            DemonstrationFailed: it ended at once, or is not ready after a minute.
+        """
+        log = self._log(name)
+        with log.open("ab") as stream:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", *self.commands[name]],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,  # Ctrl-C is ours to pass on, in order
+                preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, prepared before the fork
+            )
+        if name == "sandbox EHR":
+            self._wait_for(f"{self.ehr_url}/fhir/metadata", name)
+        elif name == "service":
+            self._wait_for(f"{self.web_url}/readyz", name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the kernel does when memory runs out."""
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     @property
     def web_url(self) -> str:
@@ -195,24 +229,27 @@ class Stage:
             },
         )
 
-    def _wait_for_service(self) -> None:
+    def _wait_for(self, url: str, name: str) -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             self._look_alive()
             try:
-                if httpx.get(f"{self.web_url}/readyz", timeout=2).status_code == 200:
+                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
                     return
             except httpx.HTTPError:
-                time.sleep(0.1)
-        raise DemonstrationFailed(
-            "the service is not ready", remedy=f"Read {self.settings.home / 'logs' / 'serve.log'}."
-        )
+                pass
+            time.sleep(0.1)
+        raise DemonstrationFailed(f"the {name} is not ready", remedy=f"Read {self._log(name)}.")
+
+    def _log(self, name: str) -> Path:
+        return self.settings.home / "logs" / f"{name.replace(' ', '-')}.out"
 
     def _look_alive(self) -> None:
         for name, process in self.processes.items():
             if process.poll() is not None:
-                log = self.settings.home / "logs" / f"{name.replace(' ', '-')}.out"
-                raise DemonstrationFailed(f"the {name} ended with {process.returncode}", remedy=f"Read {log}.")
+                raise DemonstrationFailed(
+                    f"the {name} ended with {process.returncode}", remedy=f"Read {self._log(name)}."
+                )
 
 
 def _doing(steps: Any) -> str:
@@ -235,7 +272,7 @@ def _progress() -> Progress:
 
 def _load_chart(ehr_url: str, bundle: dict[str, Any]) -> None:
     try:
-        answer = httpx.post(f"{ehr_url}/fhir", json=bundle, timeout=30)
+        answer = httpx.post(f"{ehr_url}/fhir", json=bundle, timeout=30, trust_env=False)
     except httpx.HTTPError as error:
         raise Unreachable(f"sandbox EHR: {type(error).__name__}") from None
     if answer.status_code >= 300:
@@ -249,42 +286,6 @@ def _review_address(task: dict[str, Any]) -> str:
     return ""
 
 
-def _start_ehr(home: Path) -> tuple[subprocess.Popen[bytes], str]:
-    process = _launch(
-        [sys.executable, "-m", "adapters.sandbox", "--home", str(home / "sandbox"), "--port", "0"],
-        dict(os.environ),
-        home / "logs" / "sandbox-EHR.out",
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None  # noqa: S101  # it was asked for above
-    address = process.stdout.readline().decode().strip()
-    if not address:
-        _stop(process)
-        raise DemonstrationFailed("the sandbox EHR did not start", remedy=f"Read {home / 'logs' / 'sandbox-EHR.out'}.")
-    return process, address
-
-
-def _start(home: Path, name: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "service.cli", *arguments]
-    return _launch(command, environment, home / "logs" / f"{name}.out")
-
-
-def _launch(
-    command: list[str], environment: dict[str, str], log: Path, *, stdout: int | None = None
-) -> subprocess.Popen[bytes]:
-    stream: IO[bytes]
-    with log.open("ab") as stream:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout if stdout is not None else stream,
-            stderr=stream,
-            start_new_session=True,  # Ctrl-C is ours to pass on, in order
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # single-threaded here; a killed demo leaves no orphans
-        )
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -293,8 +294,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _free_port() -> int:

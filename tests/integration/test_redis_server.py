@@ -1,5 +1,6 @@
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -70,6 +71,22 @@ def test_killed_and_robbed_of_its_data_it_comes_back_empty_on_the_same_address(s
     assert server.restart() == url
     with redis.Redis.from_url(url) as client:
         assert client.dbsize() == 0
+
+
+def test_another_starter_in_the_same_folder_finds_the_address_that_clients_know(server: RedisServer) -> None:
+    url = server.url
+    server.stop()
+    with RedisServer(server.directory) as again:
+        assert again == url
+
+
+def test_a_port_that_a_stranger_took_meanwhile_is_given_up(server: RedisServer) -> None:
+    port = urlsplit(server.url).port
+    server.stop()
+    with socket.create_server(("127.0.0.1", port or 0)), RedisServer(server.directory) as again:
+        assert urlsplit(again).port != port
+        with redis.Redis.from_url(again) as client:
+            assert client.ping()
 
 
 def test_as_a_context_it_ends_with_its_block(tmp_path: Path) -> None:
