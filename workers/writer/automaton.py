@@ -2,7 +2,8 @@
 
 The language: prose without digits and square brackets, in which ``[[handle]]`` of a given set may
 stand, terms such as ``CTCAE v5`` or ``CA 15-3`` may carry their digits, a line may start with a list
-number, and no number word stands before a unit.
+number, and no number word stands before a unit. A handle touches neither another one nor a term's
+digits: filled in, the two values would read as one number.
 """
 
 import unicodedata
@@ -19,7 +20,7 @@ class State(NamedTuple):
         terms: nodes of the terms begun.
         digits: the terms begun have used a digit, so one of them must be finished.
         edge: what the last character was: ``line`` (break or start of text), ``word`` (letter or
-            digit), ``gap`` (anything else).
+            digit), ``handle`` (the end of one), ``gap`` (anything else).
         number: node of the current word among the number words; -1 when it is none.
         unit: node of the current word among the units; only while ``pending``.
         pending: words left that may not be a unit.
@@ -43,12 +44,12 @@ def advance(state: State, char: str, handles: Trie) -> State | None:
         node = handles.step(state.handle, char)
         if node < 0:
             return None
-        return State(edge="gap") if handles.marks[node] else State(handle=node, edge="gap")
+        return State(edge="handle") if handles.marks[node] else State(handle=node, edge="gap")
     if char == "[":
-        closed = _close_word(state, char)
         node = handles.step(0, char)
-        return None if closed is None or node < 0 else State(handle=node, edge="gap")
-    if char == "]" or (char not in "0123456789" and _is_numeral(char)):
+        touches = state.digits or state.edge == "handle"
+        return None if touches or node < 0 or _close_word(state, char) is None else State(handle=node, edge="gap")
+    if is_barred(char):
         return None
     if char in "0123456789":
         return _digit(state, char)
@@ -61,23 +62,32 @@ def may_end(state: State) -> bool:
 
 
 def is_plain(state: State) -> bool:
-    """Whether nothing is open: then a piece without digits, brackets and inner word breaks can do no harm."""
-    return (
-        state.handle == 0
-        and not state.digits
-        and state.pending == 0
-        and (state.number < 0 or not numbers().marks[state.number])
-    )
+    """Whether no handle, digits or unit are begun: then a piece of one word can do harm by a unit only."""
+    return state.handle == 0 and not state.digits and state.unit < 0
 
 
-def _is_numeral(char: str) -> bool:
-    return ord(char) > 127 and unicodedata.category(char).startswith("N")
+def awaits_unit(state: State) -> bool:
+    """Whether the next word may not be a unit."""
+    return state.pending > 0 or (state.number >= 0 and bool(numbers().marks[state.number]))
+
+
+def is_barred(char: str) -> bool:
+    """Whether no raw letter has this character outside a handle: ``]``, and beside the ten digits every numeral.
+
+    Combining marks and invisible characters too: within a number word or a unit they would hide it.
+    """
+    if char in "\n\t" or "\x1f" < char < "\x7f":
+        return char == "]"
+    return char.isnumeric() or unicodedata.category(char) in _BARRED
+
+
+_BARRED = frozenset({"Nd", "Nl", "No", "Mn", "Mc", "Me", "Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 def _moved(state: State, char: str) -> tuple[int, ...]:
     """Nodes of the terms that this character continues or begins; a term begins where a word can."""
     trie = terms()
-    starts = {0} if state.edge != "word" and not state.digits else set()
+    starts = {0} if state.edge in ("line", "gap") and not state.digits else set()
     if state.edge == "line":
         starts.add(trie.step(0, "\n"))
     nodes = {trie.step(node, char) for node in {*state.terms, *starts}}
@@ -86,7 +96,7 @@ def _moved(state: State, char: str) -> tuple[int, ...]:
 
 def _digit(state: State, char: str) -> State | None:
     nodes = _moved(state, char)
-    return State(terms=nodes, digits=True, edge="word") if nodes else None
+    return State(terms=nodes, digits=True, edge="word", pending=state.pending) if nodes else None
 
 
 def _other(state: State, char: str) -> State | None:
@@ -98,8 +108,10 @@ def _other(state: State, char: str) -> State | None:
     if state.digits and nodes:
         if any(terms().marks[node] == "list" for node in nodes):
             return State(edge="gap", pending=WINDOW)
-        return State(terms=nodes, digits=True, edge="word" if letter else "gap")
-    if state.digits and letter:
+        if letter or not _is_whole(state):
+            return State(terms=nodes, digits=True, edge="word" if letter else "gap", pending=state.pending)
+        # "CTCAE v5." may be the end of a sentence as well as the beginning of "CTCAE v5.0"
+    elif state.digits and letter:
         return None
     if letter:
         return _letter(state, char, nodes)
@@ -124,7 +136,7 @@ def _letter(state: State, char: str, nodes: tuple[int, ...]) -> State | None:
 def _close_word(state: State, char: str) -> State | None:
     """The state after the current word has ended at ``char``; terms and edge are the caller's to set."""
     if state.digits:
-        return State() if any(terms().marks[node] for node in state.terms) else None
+        return State(pending=max(state.pending - 1, 0)) if _is_whole(state) else None
     pending = state.pending
     if state.edge == "word":
         if state.unit >= 0 and units().marks[state.unit] == "word":
@@ -136,3 +148,7 @@ def _close_word(state: State, char: str) -> State | None:
     if char in ".;:!?\n":
         pending = 0
     return State(pending=pending)
+
+
+def _is_whole(state: State) -> bool:
+    return any(terms().marks[node] for node in state.terms)

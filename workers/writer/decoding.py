@@ -1,8 +1,8 @@
 """Strict decoding: for each step the set of tokens after which the letter is still lawful.
 
-Per tokenizer, once: which tokens can never do harm in a plain state, and which must be looked at.
+Per tokenizer, once: which tokens can do no harm in a plain state, and which must be looked at.
 Per chart, once: which tokens open (or are) a handle. Per step: three ors and, in a state not seen
-before, a walk over the tokens that must be looked at.
+before, a walk over the tokens that must be looked at; over all of them only within a unit or a term.
 """
 
 import re
@@ -12,13 +12,14 @@ from functools import partial
 
 import torch
 
-from workers.writer.automaton import START, State, advance, is_plain, may_end
-from workers.writer.terms import Trie, build_trie
+from workers.writer.automaton import START, State, advance, awaits_unit, is_barred, is_plain, may_end
+from workers.writer.terms import UNIT_STEMS, UNIT_WORDS, Trie, build_trie
 from workers.writer.vocabulary import Vocabulary
 
 _NO_HANDLES = build_trie([])
-_MEMO = 4_096
-"""States remembered at most; a letter of a trained model meets a few dozen."""
+_MEMO_BYTES = 2**28
+"""Masks remembered at most, a byte a token; a letter of a trained model meets a few dozen states."""
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +34,17 @@ class Place:
 class TokenClasses:
     """A tokenizer's tokens, told apart once.
 
-    ``harmless``: mask of tokens lawful in every plain state. ``watched``: the other tokens without an
-    opening bracket. ``opening``: tokens with one. ``seen``: masks over ``watched`` by place, and over
-    all tokens without a bracket for places that are not plain.
+    ``harmless``: mask of tokens lawful in every plain state that awaits no unit. ``ordinary``: their ids.
+    ``units``: those of them whose word begins like a unit. ``watched``: the other tokens without an
+    opening bracket. ``opening``: tokens with one. ``seen``: by place, a mask over all without a bracket.
     """
 
     vocabulary: Vocabulary
     harmless: torch.Tensor
+    ordinary: tuple[int, ...]
+    units: tuple[int, ...]
     watched: tuple[int, ...]
     opening: tuple[int, ...]
-    others: tuple[int, ...]
     seen: dict[Place, torch.Tensor] = field(default_factory=dict)
 
 
@@ -51,23 +53,24 @@ def classify(vocabulary: Vocabulary) -> TokenClasses:
     harmless = torch.zeros(len(vocabulary.pieces), dtype=torch.bool)
     watched: list[int] = []
     opening: list[int] = []
-    others: list[int] = []
+    ordinary: list[int] = []
     for number, piece in enumerate(vocabulary.pieces):
         if piece is None or piece == b"" or number in vocabulary.end:
             continue
         if b"[" in piece:
             opening.append(number)
         elif _is_harmless(piece):
-            harmless[number] = True
-            others.append(number)
+            ordinary.append(number)
         else:
             watched.append(number)
+    harmless[ordinary] = True
     return TokenClasses(
         vocabulary=vocabulary,
         harmless=harmless,
+        ordinary=tuple(ordinary),
+        units=tuple(number for number in ordinary if _begins_like_unit(vocabulary.pieces[number] or b"")),
         watched=tuple(watched),
         opening=tuple(opening),
-        others=tuple(others),
     )
 
 
@@ -76,10 +79,14 @@ def _is_harmless(piece: bytes) -> bool:
         text = piece.decode()
     except UnicodeDecodeError:
         return False
-    if any(char in "[]" or char.isnumeric() or char.isdigit() for char in text):
+    if any(char in "0123456789[" or is_barred(char) for char in text):
         return False
     # In two words the second might be a unit after a number word that the first completes.
-    return len(re.findall(r"[^\W\d_]+", text)) <= 1
+    return len(_WORD.findall(text)) <= 1
+
+
+def _begins_like_unit(piece: bytes) -> bool:
+    return any(word.lower().startswith((*UNIT_STEMS, *UNIT_WORDS)) for word in _WORD.findall(piece.decode()))
 
 
 class Guard:
@@ -143,7 +150,7 @@ class Guard:
         known = self._classes.seen.get(place)
         if known is None:
             known = self._common(place)
-            if len(self._classes.seen) < _MEMO:
+            if (len(self._classes.seen) + 1) * len(self._pieces) <= _MEMO_BYTES:
                 self._classes.seen[place] = known
         mask = known.clone()
         if _follow(place, b"[", _ANY_BRACKET) is not None:
@@ -153,9 +160,15 @@ class Guard:
     def _common(self, place: Place) -> torch.Tensor:
         """Tokens without an opening bracket: the same for every chart."""
         looked_at = self._mask(self._classes.watched, place, _NO_HANDLES)
-        if not place.partial and is_plain(place.state):
-            return looked_at | self._classes.harmless
-        return looked_at | self._mask(self._classes.others, place, _NO_HANDLES)
+        if place.partial:
+            return looked_at  # all others begin with a whole character
+        if not is_plain(place.state):
+            return looked_at | self._mask(self._classes.ordinary, place, _NO_HANDLES)
+        mask = looked_at | self._classes.harmless
+        if awaits_unit(place.state) and self._classes.units:
+            mask[list(self._classes.units)] = False
+            mask |= self._mask(self._classes.units, place, _NO_HANDLES)
+        return mask
 
     def _mask(self, tokens: Iterable[int], place: Place, handles: Trie) -> torch.Tensor:
         mask = torch.zeros(len(self._pieces), dtype=torch.bool)

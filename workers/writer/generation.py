@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ _WAYS_BACK = 40
 """Rollbacks in one letter at most; then the best lawful token is taken, so that writing always ends."""
 _SENTENCE_END = re.compile(r"(?:[^\W\d_]{5}|[\]%)])[.!?]\Z")
 """Before a full stop five letters or a bracket: no abbreviation."""
+_LOOK_BACK = 32
+"""Bytes that hold what the pattern above needs."""
 
 
 @dataclass
@@ -117,15 +120,19 @@ def _take_back(draft: _Draft, vocabulary: Vocabulary) -> int:
 
 
 def _start_of_line_or_sentence(ids: Sequence[int], vocabulary: Vocabulary) -> int:
-    texts = [vocabulary.text(ids[:end]) for end in range(len(ids) + 1)]
+    """How many tokens stand before the line or sentence begun, its heading included."""
+    ends = list(accumulate((len(vocabulary.pieces[each] or b"") for each in ids), initial=0))
+    data = b"".join(vocabulary.pieces[each] or b"" for each in ids)
     for cut in range(len(ids) - 1, 0, -1):
-        before, piece = texts[cut], texts[cut + 1][len(texts[cut]) :]
-        if before.endswith("\n"):
-            line = before.rstrip("\n").rsplit("\n", 1)[-1]
-            if line.endswith(":") and not before.endswith("\n\n"):
+        end = ends[cut]
+        if data.endswith(b"\n", 0, end):
+            after_heading = data[:end].rstrip(b"\n").endswith(b":") and not data.endswith(b"\n\n", 0, end)
+            if after_heading:
                 continue  # a heading without a line under it says nothing: it goes too
             return cut
-        if piece.startswith(" ") and _SENTENCE_END.search(before):
+        if data.startswith(b" ", end) and _SENTENCE_END.search(
+            data[max(0, end - _LOOK_BACK) : end].decode(errors="ignore")
+        ):
             return cut
     return 0
 

@@ -1,6 +1,6 @@
 """Words that strict decoding must know: names that legitimately carry a digit, number words, units."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -67,18 +67,9 @@ LIST_NUMBERS: Sequence[str] = tuple(f"{n}{mark} " for n in range(1, 31) for mark
 ARTICLES: Sequence[str] = ("ein", "eine", "einen", "einem", "einer", "one", "a", "an", "single", "einmal", "einzelne")
 """Count before a unit of dose ("eine Fraktion", "one fraction"), though elsewhere they are articles."""
 
-HUNDREDS: Sequence[str] = ("hundert", "einhundert", "hundred", "thousand", "tausend", "halb", "halbe", "anderthalb")
+OTHER_COUNTS: Sequence[str] = ("hundred", "thousand", "halb", "halbe", "anderthalb", "dozen", "dutzend")
 
 UNIT_STEMS: Sequence[str] = (
-    "gy",
-    "cgy",
-    "gray",
-    "mg",
-    "ml",
-    "kg",
-    "µg",
-    "μg",
-    "mcg",
     "fraktionen",
     "fractions",
     "sitzung",
@@ -91,8 +82,29 @@ UNIT_STEMS: Sequence[str] = (
 )
 """No word that begins so may follow a number word."""
 
-UNIT_WORDS: Sequence[str] = ("g", "gramm", "gram", "grams", "fraktion", "fraction", "session", "sessions", "iu", "ie")
-"""No such whole word may; longer ones ("Fraktionierung") may."""
+UNIT_WORDS: Sequence[str] = (
+    "gy",
+    "cgy",
+    "gray",
+    "grays",
+    "mg",
+    "ml",
+    "kg",
+    "µg",
+    "μg",
+    "mcg",
+    "g",
+    "gramm",
+    "gram",
+    "grams",
+    "fraktion",
+    "fraction",
+    "session",
+    "sessions",
+    "iu",
+    "ie",
+)
+"""No such whole word may; longer ones ("Fraktionierung", "eine gynäkologische Kontrolle") may."""
 
 WINDOW = 3
 """Words after a number word that may not be a unit: "sechs weitere Zyklen", "zwei volle Zyklen"."""
@@ -138,7 +150,19 @@ def terms() -> Trie:
 def numbers() -> Trie:
     """Number words in lower case, one word each ("twenty-five" is two)."""
     words = {part for word in NUMBER_WORDS for part in word.replace("-", " ").split()}
-    return build_trie((word, "number") for word in sorted({*words, *ARTICLES, *HUNDREDS}))
+    return build_trie((word, "number") for word in sorted({*words, *ARTICLES, *OTHER_COUNTS, *_german_hundreds(words)}))
+
+
+def _german_hundreds(words: Iterable[str]) -> Iterator[str]:
+    """German writes these as one word; up to 999, and whole hundreds above ("zweitausendfünfhundert")."""
+    ones = ("", "ein", "zwei", "drei", "vier", "fünf", "fuenf", "sechs", "sieben", "acht", "neun")
+    hundreds = [f"{one}hundert" for one in ones]
+    for whole in hundreds:
+        yield whole
+        yield from (f"{whole}{word}" for word in (*words, "ein", "eins"))
+    for one in ones:
+        yield f"{one}tausend"
+        yield from (f"{one}tausend{whole}" for whole in hundreds)
 
 
 @cache
