@@ -82,6 +82,9 @@ class MllpServer:
                 await connection.turn_away()
             else:
                 await connection.serve()
+        except asyncio.CancelledError:
+            # stop() cut it off; passed on, it would be logged with its traceback by asyncio's own callback
+            _log.warning("mllp_connection_cut_off")
         except (OSError, TimeoutError, ssl.SSLError) as error:
             _log.info("mllp_connection_lost", extra={"error": type(error).__name__})
         finally:
