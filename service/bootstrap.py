@@ -40,11 +40,6 @@ class Installation:
     ehr: FhirClient | None
     started: datetime
 
-    @property
-    def fhir_authorities(self) -> dict[str, str]:
-        """FHIR identifier system -> HL7 assigning authority, so that both name one visit alike."""
-        return {system: authority for authority, system in self.settings.ehr.visit_systems.items()}
-
     def with_writer(self, writer: Writer) -> "Installation":
         return replace(self, world=replace(self.world, writer=writer))
 
@@ -82,6 +77,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
         clock=clock,
         rules=Rules(
             lang=settings.letter.language,
+            authorities=settings.ehr.authorities,
             lease=timedelta(seconds=journey.lease_seconds),
             retry_base=timedelta(seconds=journey.retry_base_seconds),
             ring_again=timedelta(seconds=journey.ring_again_seconds),

@@ -53,6 +53,14 @@ class Ehr(_Section):
     timeout_seconds: float = Field(default=30.0, gt=0)
     token: SecretStr | None = None
 
+    @property
+    def authorities(self) -> dict[str, str]:
+        """Every name of an authority to one HL7 name, so that ADT and FHIR give one visit one key."""
+        names: dict[str, str] = {}
+        for authority, system in self.visit_systems.items():
+            names[authority] = names.setdefault(system, authority)
+        return names
+
 
 class Store(_Section):
     url: str | None = None

@@ -52,9 +52,15 @@ def send(
                 return
             with context.wrap_socket(plain, server_hostname=tls.server_name or host) as secured:
                 yield from _exchange(secured, messages, timeout)
+    except ssl.SSLCertVerificationError as error:
+        raise Unreachable(
+            f"{host}:{port}: its certificate is not trusted: {error.verify_message}",
+            remedy="Name the authority that signed it (--ca), or the name that it bears (--server-name).",
+        ) from None
     except ssl.SSLError as error:
         raise Unreachable(
-            f"{host}:{port}: TLS: {error.reason or type(error).__name__}", remedy="Check certificate and authority."
+            f"{host}:{port}: TLS: {error.reason or type(error).__name__}",
+            remedy="Check that it speaks TLS, and which certificate it asks for.",
         ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -2,6 +2,7 @@
 
 message.py    HL7 v2: header rules, event, case, fields
 encounter.py  FHIR R4 Encounter: the same reading
+notification.py  FHIR R4 Subscriptions: which visits are told of
 answer.py     acknowledgement modes and conditions
 identity.py   case keys and times, shared by both
 """
@@ -9,5 +10,6 @@ identity.py   case keys and times, shared by both
 from service.intake.answer import answer, is_acknowledgment
 from service.intake.encounter import understand_encounter
 from service.intake.message import understand
+from service.intake.notification import Notification, read_notification
 
-__all__ = ["answer", "is_acknowledgment", "understand", "understand_encounter"]
+__all__ = ["Notification", "answer", "is_acknowledgment", "read_notification", "understand", "understand_encounter"]

@@ -141,11 +141,12 @@ def _authority(
         _text(segment.value(field, component=4, sub=sub, repetition=repetition)) for sub in (1, 2, 3)
     )
     header = message.segments("MSH")[0]
-    known = next((name for name in (namespace, universal) if name in authorities), None)
+    address = f"urn:oid:{universal}" if universal and scheme == "ISO" else universal
+    known = next((name for name in (namespace, universal, address) if name in authorities), None)
     if known is not None:
         return authorities[known]
-    if not namespace and universal:
-        return f"urn:oid:{universal}" if scheme == "ISO" else universal
+    if not namespace and address:
+        return address
     authority = namespace or _text(header.value(4)) or _text(header.value(3))
     if not authority:
         warnings.append("no assigning authority, sending facility (MSH-4) or application (MSH-3)")

@@ -125,7 +125,7 @@ def framed(body: bytes) -> bytes:
     return FRAMING[0] + body + FRAMING[1]
 
 
-def message(  # noqa: PLR0913 - one argument a header field that a test may vary
+def message(
     kind: str = "ADT^A03",
     *,
     control_id: str = "M1",

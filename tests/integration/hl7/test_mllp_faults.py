@@ -25,6 +25,7 @@ class FragileStore:
     def __init__(self, store: SqlStore) -> None:
         self._store = store
         self.is_away = False
+        self.is_broken = False
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
@@ -32,6 +33,8 @@ class FragileStore:
     def begin(self) -> Iterator[Transaction]:
         if self.is_away:
             raise StoreUnavailable("test")
+        if self.is_broken:
+            raise ValueError("quotes Geheimname")
         with self._store.begin() as transaction:
             yield transaction
             self.may_go_on.wait(20)
@@ -262,3 +265,19 @@ def test_no_log_line_tells_what_was_in_a_message(peer: RawPeer, caplog: pytest.L
         assert code(peer.answer()) == "AR"
         assert code(peer.ask(message(control_id="M2"))) == "AA"
     assert "Geheimname" not in "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+
+
+def test_a_fault_of_ours_is_answered_with_a_reference_that_the_log_has_too(
+    fragile: FragileStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with listening(fragile) as listener:
+        peer = RawPeer(listener.address)
+        fragile.is_broken = True
+        answer = peer.ask(message())
+        fragile.is_broken = False
+        assert code(peer.ask(message())) == "AA"
+        peer.close()
+    (record,) = [record for record in caplog.records if record.msg == "mllp_receive_failed"]
+    assert (code(answer), answer["MSA"][2]) == ("AE", "M1")
+    assert answer["ERR"][8].endswith(vars(record)["code"])
+    assert "Geheimname" not in f"{answer} {vars(record)}"

@@ -76,32 +76,31 @@ def test_an_acknowledgement_is_never_answered(peer: RawPeer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "error", "place"),
+    ("body", "refusal"),
     [
-        (message(control_id=""), "AE", "101", "MSH^1^10"),
-        (message("MDM^T02"), "AR", "200", "MSH^1^9"),
-        (message("ADT^A60"), "AR", "201", "MSH^1^9"),
-        (message(""), "AE", "101", "MSH^1^9"),
-        (message(processing="X"), "AR", "202", "MSH^1^11"),
-        (message(version="3.0"), "AR", "203", "MSH^1^12"),
-        (message().replace(b"P1^^^KIS^MR", b""), "AE", "101", "PID^1^3"),
-        (message().replace(b"\rPV1|", b"\rZV1|"), "AE", "100", "PV1^1"),
-        (b"PID|1||P1\rPV1|1|I\r", "AR", "100", "MSH^1"),
-        (b"\x00\xff\xfe garbage \x80", "AR", "100", "MSH^1"),
-        (b"", "AR", "100", "MSH^1"),
+        (message(control_id=""), ("AE", "101", "MSH^1^10")),
+        (message("MDM^T02"), ("AR", "200", "MSH^1^9")),
+        (message("ADT^A60"), ("AR", "201", "MSH^1^9")),
+        (message(""), ("AE", "101", "MSH^1^9")),
+        (message(processing="X"), ("AR", "202", "MSH^1^11")),
+        (message(version="3.0"), ("AR", "203", "MSH^1^12")),
+        (message().replace(b"P1^^^KIS^MR", b""), ("AE", "101", "PID^1^3")),
+        (message().replace(b"\rPV1|", b"\rZV1|"), ("AE", "100", "PV1^1")),
+        (b"PID|1||P1\rPV1|1|I\r", ("AR", "100", "MSH^1")),
+        (b"\x00\xff\xfe garbage \x80", ("AR", "100", "MSH^1")),
+        (b"", ("AR", "100", "MSH^1")),
     ],
 )
 def test_a_message_that_cannot_be_taken_is_refused_with_its_place_and_kept_for_people(
-    body: bytes, code: str, error: str, place: str, peer: RawPeer, connect: Connect, kept: Kept
+    body: bytes, refusal: tuple[str, str, str], peer: RawPeer, connect: Connect, kept: Kept
 ) -> None:
     answer = peer.ask(body)
-    assert answer["MSA"][1] == code
-    assert (answer["ERR"][2], answer["ERR"][3].split("^")[0]) == (place, error)
+    assert (answer["MSA"][1], answer["ERR"][3].split("^")[0], answer["ERR"][2]) == refusal
     assert answer["ERR"][8]
     assert codes(peer.ask(message(control_id="same"))) == ("AA", "same")
     assert codes(connect().ask(message(control_id="other"))) == ("AA", "other")
     refused, *good = kept()
-    assert (refused.body, refused.state, refused.ack_code) == (body, "refused", code)
+    assert (refused.body, refused.state, refused.ack_code) == (body, "refused", refusal[0])
     assert [stored.state for stored in good] == ["stored", "stored"]
 
 
