@@ -9,6 +9,8 @@ from service.ports import Resource
 
 _REMEDY = "Send a FHIR R4 resource or Bundle as JSON."
 _DEPTH = 64
+_LEVELS = 100
+"""Levels of JSON: no resource has as many, and what copies or walks a document further down would run out of stack."""
 
 
 def resources_of(document: object) -> list[Resource]:
@@ -19,8 +21,11 @@ def resources_of(document: object) -> list[Resource]:
     history, search outcomes and message headers say nothing of the patient and are left out.
 
     Raises:
-        UnusableInput: not a JSON object with a resourceType, or a Bundle whose entries are no list.
+        UnusableInput: not a JSON object with a resourceType, a Bundle whose entries are no list, or nested
+            deeper than 100 levels.
     """
+    if _is_deeper(document, _LEVELS):
+        raise UnusableInput(f"Bundle: nested deeper than {_LEVELS} levels", remedy=_REMEDY)
     found: list[Resource] = []
     names: dict[str, str] = {}
     for url, resource in _entries(document, "Bundle", 0):
@@ -60,6 +65,20 @@ def _entries(document: object, place: str, depth: int) -> Iterator[tuple[str, Re
             continue
         url = entry.get("fullUrl")
         yield url if isinstance(url, str) else "", resource
+
+
+def _is_deeper(document: object, levels: int) -> bool:
+    nodes = [document]
+    for _ in range(levels):
+        if not nodes:
+            return False
+        nodes = [
+            child
+            for node in nodes
+            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+            if isinstance(child, (dict, list))
+        ]
+    return bool(nodes)
 
 
 def _deleted(entry: dict[str, Any]) -> bool:
