@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+from service.chart import hl7_diagnosis, hl7_medication, hl7_person, hl7_radiotherapy, hl7_result
 from service.chart.assemble import assemble
 from service.chart.fhir_medication import read_medications
 from service.chart.fhir_observation import read_findings
-from service.chart.fhir_person import read_person
+from service.chart.fhir_person import read_person, with_age
 from service.chart.fhir_plan import read_appointments, read_plan, read_procedures
 from service.chart.fhir_radiotherapy import read_courses
 from service.chart.fhir_tumour import read_conditions
+from service.chart.hl7_visit import in_order, newest_visit, of_visit, wanted
 from service.chart.items import Item
+from service.chart.meeting import meet
 from service.chart.records import Records, gather
 from service.model import Chart
 from service.ports import Message, Resource
@@ -30,18 +33,35 @@ def build_chart(messages: Sequence[Message], resources: Sequence[Resource], *, v
     """The facts of one visit, each with its source.
 
     Args:
-        messages: HL7 v2, in event-time order. A later message replaces what an earlier one said.
+        messages: HL7 v2. A later message (MSH-7, else the order given) replaces what an earlier one said.
         resources: FHIR R4, as :func:`service.chart.bundle.resources_of` gives them.
         visit_key: ``authority|visit number``; chooses among several visits, whose records are left out.
-            None: the newest finished Encounter.
+            None: the newest finished Encounter, or the visit that was discharged last.
 
     Nothing in the input raises: what is unknown or of a wrong type is left out, with a warning that names
     the place and never the content. The same fact from two sources is one fact, with the first source. Two
     different values are a conflict: FHIR's value stands before HL7's, the first told before a later one.
     """
-    records = gather(resources, visit_key=visit_key)
-    return assemble(_from_fhir(records), records.notes)
+    ordered = in_order(messages)
+    records = gather(resources, visit_key=visit_key, visit_number=newest_visit(ordered))
+    items = _from_fhir(records)
+    if ordered:
+        told = of_visit(ordered, wanted(records, visit_key, ordered), records.notes)
+        items = meet(items, _from_hl7(told, records.notes), records.notes)
+    return assemble(with_age(items), records.notes)
 
 
 def _from_fhir(records: Records) -> list[Item]:
     return [item for read in _READERS for item in read(records)]
+
+
+def _from_hl7(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+    return [
+        *hl7_person.read_person(messages, notes),
+        *hl7_diagnosis.read_diagnoses(messages, notes),
+        *hl7_diagnosis.read_procedures(messages, notes),
+        *hl7_radiotherapy.read_courses(messages, notes),
+        *hl7_medication.read_systemic(messages, notes),
+        *hl7_result.read_results(messages, notes),
+        *hl7_diagnosis.read_allergies(messages),
+    ]

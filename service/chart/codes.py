@@ -40,11 +40,12 @@ class Word:
 @cache
 def table(name: str) -> Mapping[str, Any]:
     """One top-level table of ``codes.yaml``."""
-    return _read("codes.yaml")[name] or {}
+    return file_table("codes.yaml")[name] or {}
 
 
 @cache
-def _read(file: str) -> dict[str, Any]:
+def file_table(file: str) -> Mapping[str, Any]:
+    """A YAML file beside this module."""
     text = files("service.chart").joinpath(file).read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))
 
@@ -55,9 +56,16 @@ def pair(row: Any) -> Display:
     return Display(de=de.strip(), en=(en or de).strip())
 
 
+@cache
+def known_word(text: str, name: str) -> Display | None:
+    """A table's word in both languages, from the word in one of them."""
+    rows = (pair(row) for row in table(name).values())
+    return next((row for row in rows if text.casefold() in (row.de.casefold(), row.en.casefold())), None)
+
+
 def icd10_name(code: str) -> Display | None:
     """The name of an ICD-10 code, of its category where the code itself is not listed."""
-    names = _read("icd10.yaml")
+    names = file_table("icd10.yaml")
     for known in (code, code[:5], code[:3]):
         if known in names:
             return pair(names[known])
@@ -82,14 +90,14 @@ def word_of(concept: Concept | None, name: str = "") -> Word | None:
     shown = next((each for each in concept.codings if each.display), None)
     coding = found[0] if found else shown or next(iter(concept.codings), None)
     words = concept.text or (
-        Leaf(value=without_qualifier(shown.display), source=f"{shown.source}.display") if shown else None
+        Leaf(value=without_qualifier(shown.display), source=shown.display_source) if shown else None
     )
     if found:
         listed = pair(found[1])
         plain = words is None or _says_no_more(words.value, listed, concept)
         display = listed if plain or words is None else Display(de=words.value, en=words.value)
         value = words.value if words else display.en
-        source = words.source if words else f"{found[0].source}.code"
+        source = words.source if words else found[0].code_source
     elif words:
         value, source, display = words.value, words.source, Display(de=words.value, en=words.value)
     else:

@@ -102,6 +102,17 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "Cel": ("°C", "°C"),
 }
 
+_WRITTEN: Mapping[str, str] = {
+    **{written.casefold(): code for code, both in reversed(list(_UNITS.items())) for written in both},
+    "gpt/l": "10*9/L",
+    "10^9/l": "10*9/L",
+    "/nl": "10*9/L",
+    "tpt/l": "10*12/L",
+    "10^12/l": "10*12/L",
+    "/pl": "10*12/L",
+    "u/ml": "U/mL",
+}
+
 
 def same_in_both(text: str) -> Display:
     return Display(de=text, en=text)
@@ -150,6 +161,11 @@ def quantity(number: str, unit: str) -> Display:
 
 def written_unit(unit: str) -> tuple[str, str]:
     return _UNITS.get(unit, (unit, unit))
+
+
+def ucum_of(unit: str) -> str:
+    """The UCUM code of a unit as laboratories print it (``g/dl``, ``Gpt/l``); the word itself where none is known."""
+    return _WRITTEN.get(unit.casefold(), unit)
 
 
 def comma(number: str) -> str:

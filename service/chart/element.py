@@ -34,6 +34,8 @@ class Coding:
     code: str
     display: str
     source: str
+    code_source: str
+    display_source: str
     element: "Element"
 
 
@@ -230,6 +232,8 @@ def read_concept(element: Element) -> Concept:
             code=each.word("code"),
             display=each.word("display"),
             source=each.source,
+            code_source=f"{each.source}.code",
+            display_source=f"{each.source}.display",
             element=each,
         )
         for each in element.children("coding")

@@ -45,6 +45,11 @@ def read_medications(records: Records) -> Iterator[Item]:
     yield from _grouped(found)
 
 
+def is_oncological(atc: str) -> bool:
+    """ATC L01 to L04."""
+    return bool(_ATC.match(atc))
+
+
 def _tumour_homes(records: Records) -> Iterator[str]:
     for condition in records.of("Condition"):
         concept = condition.concept("code")
@@ -61,8 +66,8 @@ def _item(resource: Element, tumours: frozenset[str], records: Records) -> Item 
         return None
     discharge = _is_discharge(resource)
     systemic = not discharge and (
-        (resource.home.startswith("MedicationAdministration/") and bool(_ATC.match(drug.atc) or not drug.atc))
-        or bool(_ATC.match(drug.atc))
+        (resource.home.startswith("MedicationAdministration/") and (is_oncological(drug.atc) or not drug.atc))
+        or is_oncological(drug.atc)
         or _for_a_tumour(resource, tumours)
     )
     if (

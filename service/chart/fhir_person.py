@@ -1,6 +1,7 @@
 """Patient and Encounter: who it is about, and the stay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from service.chart import displays
 from service.chart.dates import age_at
@@ -42,6 +43,21 @@ def _patient(patient: Element, records: Records) -> Item:
     if number:
         values["id"] = a_text(FactType.IDENTIFIER, number, Importance.LOW)
     return Item(kind="patient", key="", values=values)
+
+
+def with_age(items: Sequence[Item]) -> list[Item]:
+    """The patient with an age, where one source gave the birth and another the discharge."""
+    ends = [each.values["end"] for each in items if each.kind == "visit" and "end" in each.values]
+    births = [each.values["birth_date"] for each in items if each.kind == "patient" and "birth_date" in each.values]
+    if not ends or not births:
+        return list(items)
+    aged = age(births[0], ends[0].value, ends[0].source)
+    return [
+        replace(each, values={**each.values, "age": aged})
+        if each.kind == "patient" and "age" not in each.values and aged
+        else each
+        for each in items
+    ]
 
 
 def age(birth: Value, end: str, end_source: str) -> Value | None:

@@ -192,7 +192,7 @@ def _with_observations(tumours: list[tuple[Element, Item]], records: Records) ->
             continue
         place = first if named is None else named
         items[place] = _attached(items[place], kind, observation)
-    return [_with_tnm(item) for item in items.values()]
+    return [with_tnm(item) for item in items.values()]
 
 
 def _stage_assessments(tumours: Sequence[tuple[Element, Item]]) -> dict[str, int]:
@@ -268,7 +268,8 @@ def _grading(observation: Element) -> tuple[str, Value] | None:
     return ("grading", _coded(FactType.GRADING, found, source)) if found else None
 
 
-def _with_tnm(item: Item) -> Item:
+def with_tnm(item: Item) -> Item:
+    """The categories told as one fact beside each of them."""
     parts = [item.values[axis] for axis in ("t", "n", "m") if axis in item.values]
     if not parts:
         return item
@@ -278,12 +279,19 @@ def _with_tnm(item: Item) -> Item:
 
 
 def _marker(observation: Element) -> Item | None:
-    code = observation.concept("code")
+    moment = moment_of(observation)
+    return marker_item(
+        observation.concept("code"),
+        value_of(observation, FactType.TEXT),
+        moment.value.date if moment else "",
+    )
+
+
+def marker_item(code: Concept | None, value: Value | None, day: str) -> Item | None:
+    """A marker told with its value as one fact (``Ki-67 20 %``); None where either is not understood."""
     name = word_of(code, "marker" if known_code(code, "marker") else "")
-    value = value_of(observation, FactType.TEXT)
     if name is None or value is None:
         return None
-    moment = moment_of(observation)
     shown = Value(
         type=FactType.TEXT,
         value=f"{name.value} {value.value}{' ' + value.unit if value.unit else ''}",
@@ -292,9 +300,7 @@ def _marker(observation: Element) -> Item | None:
         code=name.code,
         system=name.system,
     )
-    return Item(
-        kind="marker", key=_marker_key(name.display.en), values={"": shown}, date=moment.value.date if moment else ""
-    )
+    return Item(kind="marker", key=_marker_key(name.display.en), values={"": shown}, date=day)
 
 
 def _marker_key(name: str) -> str:

@@ -1,10 +1,9 @@
 """Fields of HL7 v2 segments as cleaned values with their source (HL7 2.9 chapters 2 and 2A)."""
 
-from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
-from service.chart.codes import known_unit
 from service.chart.dates import Moment, read_hl7
+from service.chart.displays import ucum_of
 from service.chart.element import Coding, Concept, Element, Leaf
 from service.chart.text import clean
 from service.ports import Segment
@@ -40,12 +39,13 @@ def leaf(segment: Segment, field: int, *, component: int | None = None, repetiti
     return Leaf(value=text, source=segment.source(field, repetition=repetition, component=component))
 
 
-def first_of(leaves: Iterable[Leaf[str] | None]) -> Leaf[str] | None:
-    return next((each for each in leaves if each), None)
-
-
 def deletes(segment: Segment, field: int) -> bool:
     return segment.value(field).strip() == DELETE
+
+
+def is_withdrawn(segment: Segment) -> bool:
+    """OBX-11: deleted, wrong, not obtainable; or a value of two quotation marks."""
+    return segment.value(11).strip().upper() in ("D", "W", "X") or segment.value(5).strip() == DELETE
 
 
 def moment(segment: Segment, field: int, notes: list[str], *, component: int | None = None) -> Leaf[Moment] | None:
@@ -65,7 +65,7 @@ def number(found: Leaf[str] | None, notes: list[str]) -> Leaf[Decimal] | None:
     if found is None:
         return None
     try:
-        read = Decimal(found.value.replace(",", ".").lstrip("+"))
+        read = Decimal("NaN" if "_" in found.value else found.value.replace(",", ".").lstrip("+"))
     except InvalidOperation:
         read = Decimal("NaN")
     if not read.is_finite() or abs(read) >= 10**15 or (abs(read) < Decimal("1e-9") and read != 0):
@@ -77,9 +77,11 @@ def number(found: Leaf[str] | None, notes: list[str]) -> Leaf[Decimal] | None:
 def unit(segment: Segment, field: int) -> str:
     """OBX-6 and its like: the UCUM code where one is given or the word is known, else the word."""
     for component, system in ((1, 3), (4, 6)):
-        if segment.value(field, component=system).upper() == "UCUM":
-            return clean(segment.value(field, component=component))
-    return known_unit(clean(segment.value(field)).replace(DELETE, ""))
+        code = leaf(segment, field, component=component)
+        if code and segment.value(field, component=system).strip().upper() == "UCUM":
+            return code.value
+    written = leaf(segment, field) or leaf(segment, field, component=2)
+    return ucum_of(written.value) if written else ""
 
 
 def concept(segment: Segment, field: int, *, repetition: int = 1) -> Concept:
@@ -98,6 +100,8 @@ def concept(segment: Segment, field: int, *, repetition: int = 1) -> Concept:
                     code=code,
                     display=text,
                     source=source,
+                    code_source=segment.source(field, repetition=repetition, component=start),
+                    display_source=segment.source(field, repetition=repetition, component=start + 1),
                     element=Element(json={}, home=source, path="", notes=[]),
                 )
             )

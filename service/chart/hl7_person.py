@@ -77,8 +77,9 @@ def _name(pid: Segment) -> dict[str, Value | None]:
     rows = range(1, pid.repetitions(5) + 1)
     row = next((row for row in rows if pid.value(5, component=7, repetition=row) == "L"), 1)
     family = leaf(pid, 5, component=1, repetition=row)
-    given = leaf(pid, 5, component=2, repetition=row)
-    parts = [each for each in (given, family) if each]
+    names = [each for part in (2, 3) if (each := leaf(pid, 5, component=part, repetition=row))]
+    given = joined(names) if names else None
+    parts = [*names, *([family] if family else [])]
     whole = joined(parts) if parts else None
     return {
         "name": _text(FactType.NAME, whole),

@@ -1,5 +1,6 @@
 """OBX that are no radiotherapy: laboratory, TNM, grading, markers, performance, toxicity (HL7 2.9 chapter 7)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,18 +10,19 @@ from service.chart.dates import Moment
 from service.chart.element import Concept, Leaf
 from service.chart.fhir_observation import lab_unit, newest
 from service.chart.fhir_tumour import marker_item
-from service.chart.hl7_fields import concept, leaf, moment, number, unit
+from service.chart.hl7_fields import concept, is_withdrawn, leaf, moment, number, unit
+from service.chart.hl7_radiotherapy import is_course_result
 from service.chart.items import Item, Value
-from service.chart.observations import kind_of_code, performance_value
+from service.chart.observations import digits_in, kind_of_code, performance_value
 from service.chart.text import clean
 from service.chart.tnm import category, grading, stage_group
 from service.chart.values import a_date, a_text, a_word, an_amount
 from service.model import FactType, Importance
 from service.ports import Message, Segment
 
-_WRONG = frozenset({"D", "W", "X"})
 _MEDDRA = "https://www.meddra.org"
 _OUT_OF_RANGE = frozenset({"H", "L", "HH", "LL", "A", "AA", "HU", "LU", ">", "<"})
+_FIGURE = re.compile(r"(?P<sign><=|>=|<|>)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,6 @@ class Result:
     segment: Segment
     code: Concept
     at: Leaf[Moment] | None
-    loud: bool = False
 
     @property
     def day(self) -> str:
@@ -46,11 +47,13 @@ def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
             if segment.name == "OBR":
                 observed = moment(segment, 7, notes)
                 continue
+            if is_course_result(segment):
+                continue
             code = concept(segment, 3)
             at = moment(segment, 14, notes) or observed
             name = next((each.code for each in code.codings if each.code), code.words().casefold())
-            place = (name, clean(segment.value(4)), at.value.utc if at and not is_radiotherapy_code(name) else "")
-            if segment.value(11).upper() in _WRONG or segment.value(5).strip() == '""':
+            place = (name, clean(segment.value(4)), at.value.utc if at else "")
+            if is_withdrawn(segment):
                 found.pop(place, None)
             elif segment.value(5).strip() or segment.value(5, component=2).strip():
                 found.pop(place, None)
@@ -58,22 +61,14 @@ def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
     return list(found.values())
 
 
-def is_radiotherapy_code(code: str) -> bool:
-    return code in table_of_mapping()
-
-
-def table_of_mapping() -> dict[str, str]:
-    return {}
-
-
-def read_results(found: Sequence[Result], notes: list[str]) -> list[Item]:
+def read_results(messages: Sequence[Message], notes: list[str]) -> list[Item]:
     """Items; what belongs to the tumour as a ``diagnosis`` without a key."""
     items: list[Item] = []
     labs: dict[str, list[Item]] = {}
     tumour: dict[str, tuple[str, Value]] = {}
     markers: list[Item] = []
     scores: dict[str, tuple[str, Value]] = {}
-    for result in found:
+    for result in results(messages, notes):
         kind = kind_of_code(result.code)
         if kind in ("tnm", "grading"):
             _keep(tumour, _category(result, kind, notes), result)
@@ -109,6 +104,14 @@ def _category(result: Result, kind: str, notes: list[str]) -> tuple[str, Value] 
     said = [each for each in (leaf(result.segment, 5), leaf(result.segment, 5, component=2)) if each]
     known = known_code(result.code, "tnm")
     prefix, axis = str(known[1]).split() if known else ("", "grading")
+    coded = known_code(concept(result.segment, 5), "grading_value") if kind == "grading" else None
+    if coded:
+        return axis, Value(
+            type=FactType.GRADING,
+            value=str(coded[1]),
+            display=displays.same_in_both(str(coded[1])),
+            source=result.segment.source(5),
+        )
     for each in said:
         if kind == "grading":
             value, type_ = grading(each.value), FactType.GRADING
@@ -127,8 +130,8 @@ def _score(result: Result, notes: list[str]) -> tuple[str, Value] | None:
     said = leaf(result.segment, 5)
     if known is None or said is None:
         return None
-    answer = table("performance_answer").get(said.value, said.value)
-    value = performance_value(str(known[1]), Leaf(value=answer, source=said.source)) if answer.isdigit() else None
+    answer = table("performance_answer").get(said.value) or digits_in(said.value)
+    value = performance_value(str(known[1]), Leaf(value=answer, source=said.source)) if answer else None
     if value is None:
         notes.append(f"{said.source}: value is no performance score, left out")
         return None
@@ -136,16 +139,22 @@ def _score(result: Result, notes: list[str]) -> tuple[str, Value] | None:
 
 
 def _value(result: Result, type_: FactType, notes: list[str]) -> Value | None:
-    """A figure where OBX-2 is NM or SN, else words."""
+    """A figure where OBX-2 is NM or SN, or the words are one (``<0,03``); else words."""
     kind, segment = result.segment.value(2).upper(), result.segment
     if kind == "SN":
         comparator = segment.value(5, component=1).strip()
         figure = number(leaf(segment, 5, component=2), notes)
         known = comparator if comparator in ("<", "<=", ">", ">=") else ""
         return an_amount(type_, figure.value, unit(segment, 6), figure.source, comparator=known) if figure else None
-    if kind == "NM":
-        figure = number(leaf(segment, 5), notes)
-        return an_amount(type_, figure.value, unit(segment, 6), figure.source) if figure else None
+    told = leaf(segment, 5)
+    match = _FIGURE.fullmatch(told.value) if told and kind not in ("CE", "CWE") else None
+    if match or kind == "NM":
+        figure = number(Leaf(value=match["number"], source=told.source) if told and match else told, notes)
+        if figure is None:
+            return None
+        return an_amount(
+            type_, figure.value, unit(segment, 6), figure.source, comparator=(match["sign"] or "") if match else ""
+        )
     said = _words(result)
     if said is None:
         return None

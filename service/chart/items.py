@@ -69,7 +69,6 @@ class Item:
         values: by the handle's last part; a marker's single value lies under ``""``.
         rank: sorts before the date (encounter diagnoses first).
         date: ISO 8601 or empty; the order of items of the same rank.
-        told: when the source said so, ISO 8601 in UTC or empty; decides which of two sources is newer.
     """
 
     kind: str
@@ -78,7 +77,6 @@ class Item:
     parts: tuple["Item", ...] = ()
     rank: int = 0
     date: str = ""
-    told: str = ""
     origin: Origin = "fhir"
     clashes: tuple[Clash, ...] = field(default=())
 
@@ -95,10 +93,8 @@ def merge(items: Iterable[Item]) -> list[Item]:
 def joined(first: Item, second: Item) -> Item:
     """Two tellings of the same thing made one.
 
-    A leaf that only one has is taken. The same value stays one value with the first source. Different
-    values are a :class:`Clash`: FHIR's value stands, unless HL7's is newer (message time after
-    ``meta.lastUpdated``; where FHIR does not say when it was told, FHIR's stands). Both of one
-    standard: the first stands.
+    A leaf that only one has is taken. The same value stays one value with the first source, a more precise
+    date excepted. Different values are a :class:`Clash`, and the first stands: callers put FHIR before HL7.
     """
     values = dict(first.values)
     clashes = list(first.clashes)
@@ -107,39 +103,35 @@ def joined(first: Item, second: Item) -> Item:
         if mine is None:
             values[leaf] = other
         elif not same(mine, other):
-            chosen, left = (other, mine) if _second_wins(first, second) else (mine, other)
-            values[leaf] = chosen
             if mine.type in _COMPARED or (mine.type is FactType.NAME and leaf in _COMPARED_NAMES):
                 clashes = [each for each in clashes if each.leaf != leaf]
-                clashes.append(Clash(leaf=leaf, values=(chosen, left)))
+                clashes.append(Clash(leaf=leaf, values=(mine, other)))
         elif mine.type is FactType.DATE and len(other.value) > len(mine.value):
             values[leaf] = other
     return replace(
         first,
         values=values,
         parts=tuple(merge([*first.parts, *second.parts])),
-        rank=min(first.rank, second.rank),
+        # another standard's word on a thing must not renumber what stands in a draft
+        rank=min(first.rank, second.rank) if first.origin == second.origin else first.rank,
         date=first.date or second.date,
         clashes=(*clashes, *second.clashes),
     )
 
 
-def _second_wins(first: Item, second: Item) -> bool:
-    if first.origin == second.origin:
-        return False
-    if first.origin == "fhir":
-        return bool(first.told) and second.told > first.told
-    return not second.told or second.told >= first.told
-
-
 def same(one: Value, other: Value) -> bool:
-    """Whether two values say the same: numbers by value, partial dates by what both say, words without case."""
+    """Whether two values say the same: numbers by value, partial dates and names by what both say, words
+    without case."""
     if one.type is FactType.DATE and other.type is FactType.DATE:
         return one.value.startswith(other.value) or other.value.startswith(one.value)
     left, right = _number(one.value), _number(other.value)
     if left is not None and right is not None:
         return left == right and (one.unit or "") == (other.unit or "")
-    return " ".join(one.value.casefold().split()) == " ".join(other.value.casefold().split())
+    words, others = one.value.casefold().split(), other.value.casefold().split()
+    if one.type is FactType.NAME and words and others:
+        shared = min(len(words), len(others))
+        return words[:shared] == others[:shared]
+    return words == others
 
 
 def _number(text: str) -> Decimal | None:

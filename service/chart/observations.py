@@ -32,21 +32,31 @@ def kind_of(observation: Element) -> Kind:
     code = observation.concept("code")
     if code is None:
         return ""
+    said = kind_of_code(code)
+    if said in ("tnm", "grading", "performance"):
+        return said
+    if observation.extensions(CTCAE_GRADE):
+        return "toxicity"
+    if said:
+        return said
+    categories = {each for concept in observation.concepts("category") for each in concept.codes()}
+    if "laboratory" in categories or (known_code(code, "lab") and not categories & _OTHER_CATEGORIES):
+        return "lab"
+    return ""
+
+
+def kind_of_code(code: Concept) -> Literal["tnm", "grading", "marker", "performance", ""]:
+    """What a code tells by itself, in FHIR and in HL7 v2; a laboratory test needs more than its code."""
     if known_code(code, "tnm"):
         return "tnm"
     if known_code(code, "grading_code"):
         return "grading"
     if known_code(code, "performance"):
         return "performance"
-    if observation.extensions(CTCAE_GRADE):
-        return "toxicity"
     if known_code(code, "marker") or _names_a_marker(code):
         return "marker"
     if known_code(code, "told_lab") and _INITIAL.search(code.text.value if code.text else ""):
         return "marker"
-    categories = {each for concept in observation.concepts("category") for each in concept.codes()}
-    if "laboratory" in categories or (known_code(code, "lab") and not categories & _OTHER_CATEGORIES):
-        return "lab"
     return ""
 
 
@@ -126,7 +136,7 @@ def score_of(observation: Element) -> Leaf[str] | None:
     if quantity and number:
         return Leaf(value=plain(number.value), source=quantity.source)
     text = observation.text("valueString", at="value")
-    if text and (digits := _digits(text.value)):
+    if text and (digits := digits_in(text.value)):
         return Leaf(value=digits, source=text.source)
     concept = observation.concept("valueCodeableConcept", at="value")
     if concept is None:
@@ -137,11 +147,12 @@ def score_of(observation: Element) -> Leaf[str] | None:
             return Leaf(value=answers[coding.code], source=f"{coding.source}.code")
         if coding.code.isdigit() and len(coding.code) <= 3:
             return Leaf(value=coding.code, source=f"{coding.source}.code")
-    digits = _digits(concept.words())
+    digits = digits_in(concept.words())
     return Leaf(value=digits, source=concept.source) if digits else None
 
 
-def _digits(text: str) -> str:
+def digits_in(text: str) -> str:
+    """The first whole number of up to three digits, or empty."""
     found = re.search(r"(?<![\d.,])(\d{1,3})(?![\d.,]\d)", text)
     return found.group(1) if found else ""
 

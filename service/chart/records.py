@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from service.chart.dates import Moment
+from service.chart.dates import Moment, read_fhir
 from service.chart.element import Element, Leaf, read_resource
 from service.ports import Resource
 
@@ -64,7 +64,7 @@ def gather(resources: Sequence[Resource], *, visit_key: str | None, visit_number
         visit_number: what HL7 messages say, for choosing where no key is given.
     """
     notes: list[str] = []
-    read = [read_resource(each, notes) for each in resources]
+    read = _newest_versions([read_resource(each, notes) for each in resources])
     everything = {each.home: each for each in reversed(read)}
     alive = [each for each in read if not is_dead(each)]
     visit = _visit(alive, visit_key, visit_number, notes)
@@ -84,11 +84,27 @@ def gather(resources: Sequence[Resource], *, visit_key: str | None, visit_number
     return Records(kept=kept, everything=everything, patient=patient, encounter=visit, notes=notes)
 
 
+def _newest_versions(read: Sequence[Element]) -> list[Element]:
+    """Of two versions of one resource, told by ``meta.lastUpdated``, the newer; what has none stays."""
+    newest: dict[str, Moment] = {}
+    for each in read:
+        told = _updated(each)
+        if told and (each.home not in newest or told.utc > newest[each.home].utc):
+            newest[each.home] = told
+    return [each for each in read if not (told := _updated(each)) or told.utc == newest[each.home].utc]
+
+
+def _updated(each: Element) -> Moment | None:
+    meta = each.json.get("meta")
+    told = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return read_fhir(told) if isinstance(told, str) else None
+
+
 def _visit(alive: Sequence[Element], key: str | None, number: str, notes: list[str]) -> Element | None:
     encounters = [each for each in alive if each.home.startswith("Encounter/")]
     if key:
         authority, _, rest = key.partition("|")
-        matching = [each for each in encounters if _has_number(each, rest.split("|")[-1] if "|" in rest else rest)]
+        matching = [each for each in encounters if _has_number(each, rest.replace("%7C", "|"))]
         if "|" in rest:
             at = rest.rpartition("|")[2]
             matching = [each for each in encounters if _started(each, at)]
@@ -123,10 +139,11 @@ def _has_system(encounter: Element, authority: str) -> bool:
 
 
 def _started(encounter: Element, at: str) -> bool:
-    digits = "".join(sign for sign in at if sign.isdigit())[:8]
+    """The key's time is in UTC, in which an admission by the day alone lies on the day before."""
     period = encounter.child("period")
     start = period.moment("start") if period else None
-    return bool(start and digits and start.value.date.replace("-", "") == digits)
+    admitted = read_fhir(at)
+    return bool(start and admitted and start.value.date == admitted.date)
 
 
 def _patient(
