@@ -1,127 +1,60 @@
-"""A desk as the review template wants it: text cut into marked pieces, evidence in groups."""
+"""A desk as the review's templates want it."""
 
-import difflib
 from typing import Any
 
-from service.letter import finding_key, sections
-from service.model import Fact, Finding, Lang, Severity, Span
+from service.model import CaseState, FindingKind, Lang, Severity
 from service.signoff import REVIEWABLE, Desk
+from service.web.difference import changed_lines
+from service.web.evidence_view import evidence_groups
+from service.web.fields import full_label
+from service.web.letter_view import finding_views, section_views
+
+_PANELS = (FindingKind.CONTRADICTED, FindingKind.UNSUPPORTED, FindingKind.OMITTED, FindingKind.ARITHMETIC)
 
 
 def desk_view(desk: Desk, ui: Lang) -> dict[str, Any]:
-    text, evidence = desk.review.text, desk.evidence
-    stated = {span.handle for span in evidence}
+    """Everything the page shows, in the page's language; values of the chart in the letter's."""
+    findings = finding_views(desk, ui)
+    weighty = [view for view in findings if view.severity != Severity.INFO.value]
+    panels = [(kind.value, [view for view in weighty if view.kind == kind.value]) for kind in _PANELS]
     return {
         "case": desk.case,
+        "patient": _patient(desk, ui),
         "letter_lang": desk.draft.lang,
         "revision": desk.review.revision,
         "digest": desk.digest,
-        "text": text,
-        "sections": _sections(desk, evidence),
-        "findings": [_finding(finding, desk, ui) for finding in desk.verification.findings],
-        "blocking": len(desk.blocking),
-        "evidence": _groups(desk.chart.facts, stated, desk.draft.lang),
-        "stated": desk.verification.stated,
-        "missing": desk.verification.missing,
-        "changed": desk.changed,
+        "sections": section_views(desk, weighty, ui),
+        "panels": [(kind, views) for kind, views in panels if views or kind != FindingKind.ARITHMETIC.value],
+        "minor": [view for view in findings if view.severity == Severity.INFO.value],
+        "blocking": [view for view in weighty if view.blocks],
+        "settled": [view for view in weighty if not view.is_open],
+        "groups": evidence_groups(desk, ui),
+        "ledger": desk.verification,
+        "changed": [full_label(handle, ui) for handle in desk.changed],
         "notices": desk.case.notices,
         "writer": desk.draft.writer,
-        "difference": _difference(desk.draft.text, text),
+        "difference": changed_lines(desk.draft.text, desk.review.text),
         "editable": desk.case.state in REVIEWABLE and desk.signature is None,
+        "withdrawn": desk.case.state is CaseState.WITHDRAWN,
         "signature": desk.signature,
     }
 
 
-def _sections(desk: Desk, evidence: tuple[Span, ...]) -> list[dict[str, Any]]:
-    text = desk.review.text
-    marks = _marks(desk, evidence)
-    return [
-        {
-            "number": number,
-            "title": section.title,
-            "body": text[section.start : section.end],
-            "pieces": _pieces(text, section.start, section.end, marks),
-        }
-        for number, section in enumerate(sections(text))
-    ]
+def _patient(desk: Desk, ui: Lang) -> dict[str, str]:
+    """Whom the letter is about, for the banner; empty strings for what the chart lacks."""
 
+    def shown(handle: str) -> str:
+        fact = desk.chart.get(handle)
+        return fact.display.in_(ui) if fact else ""
 
-def _marks(desk: Desk, evidence: tuple[Span, ...]) -> list[tuple[int, int, str, str]]:
-    """(start, end, class, target) without overlap; findings win over support."""
-    marks: list[tuple[int, int, str, str]] = []
-    for finding in desk.verification.findings:
-        if finding.span and finding.severity is not Severity.INFO:
-            key = finding_key(finding)
-            decided = "decided" if key in desk.review.decisions else finding.severity.value
-            marks.append((*finding.span, f"finding {decided}", f"finding-{key}"))
-    marks += [(span.start, span.end, "supported", anchor(span.handle)) for span in evidence]
-    kept: list[tuple[int, int, str, str]] = []
-    for mark in sorted(marks, key=lambda m: (not m[2].startswith("finding"), m[0])):
-        if mark[0] < mark[1] and not any(mark[0] < end and start < mark[1] for start, end, *_ in kept):
-            kept.append(mark)
-    return sorted(kept)
-
-
-def _pieces(text: str, start: int, end: int, marks: list[tuple[int, int, str, str]]) -> list[dict[str, str]]:
-    pieces: list[dict[str, str]] = []
-    place = start
-    for first, last, kind, target in marks:
-        if last <= start or first >= end:
-            continue
-        first, last = max(first, start), min(last, end)  # noqa: PLW2901  # a finding may cross a blank line
-        if place < first:
-            pieces.append({"text": text[place:first], "kind": "", "target": ""})
-        pieces.append({"text": text[first:last], "kind": kind, "target": target})
-        place = last
-    if place < end:
-        pieces.append({"text": text[place:end], "kind": "", "target": ""})
-    return pieces
-
-
-def anchor(handle: str) -> str:
-    return "fact-" + handle.replace(".", "-")
-
-
-def _finding(finding: Finding, desk: Desk, ui: Lang) -> dict[str, Any]:
-    key = finding_key(finding)
-    fact = desk.chart.get(finding.chart.handle) if finding.chart else None
+    family, given = shown("patient.family"), shown("patient.given")
     return {
-        "key": key,
-        "kind": finding.kind.value,
-        "type": finding.type,
-        "severity": finding.severity.value,
-        "text": finding.text,
-        "message": finding.message.in_(ui),
-        "decision": desk.review.decisions.get(key),
-        "chart_value": fact.display.in_(desk.draft.lang) if fact else "",
-        "target": anchor(finding.chart.handle) if finding.chart else "",
-        "fixable": finding.span is not None and fact is not None,
+        "name": f"{family}, {given}" if family and given else family or given or shown("patient.name"),
+        "birth_date": shown("patient.birth_date"),
+        "sex": shown("patient.sex"),
+        "record": shown("patient.id"),
+        "visit": shown("visit.number"),
+        "start": shown("visit.start"),
+        "end": shown("visit.end"),
     }
 
-
-def _groups(facts: tuple[Fact, ...], stated: set[str], lang: Lang) -> list[dict[str, Any]]:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for fact in facts:
-        groups.setdefault(fact.handle.split(".")[0], []).append(
-            {
-                "handle": fact.handle,
-                "anchor": anchor(fact.handle),
-                "value": fact.display.in_(lang),
-                "source": fact.source,
-                "stated": fact.handle in stated,
-                "importance": fact.importance.value,
-            }
-        )
-    return [{"name": name, "facts": members} for name, members in groups.items()]
-
-
-def _difference(draft: str, text: str) -> list[dict[str, str]]:
-    """Changed lines between the AI's draft and the text, as ``{"sign": "-" | "+", "line"}``."""
-    if draft == text:
-        return []
-    lines = difflib.unified_diff(draft.split("\n"), text.split("\n"), lineterm="", n=0)
-    return [
-        {"sign": line[0], "line": line[1:]}
-        for line in lines
-        if line[:1] in "+-" and not line.startswith(("---", "+++"))
-    ]

@@ -1,16 +1,14 @@
-"""For orchestrators and Prometheus. No PHI: counts, ages, states."""
+"""For orchestrators: is the process alive, can it do its work. No PHI."""
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.bootstrap import Installation
-from service.errors import BrokerUnavailable, EpikriseError
-from service.model import CaseState
-from service.pipeline import JOURNEY, QUEUES
+from service.errors import EpikriseError
+from service.web.metrics import metrics
 from service.web.pages import installation_of
 
 
@@ -31,6 +29,7 @@ async def readyz(request: Request) -> Response:
 
 
 def check_dependencies(installation: Installation) -> dict[str, str]:
+    """``ok``, or the code of the error, by dependency."""
     found = {}
     for name, check in (("store", installation.store.check), ("broker", installation.bell.check)):
         try:
@@ -39,38 +38,3 @@ def check_dependencies(installation: Installation) -> dict[str, str]:
         except EpikriseError as error:
             found[name] = error.code
     return found
-
-
-async def metrics(request: Request) -> Response:
-    """Prometheus text format."""
-    body = await asyncio.to_thread(collect, installation_of(request))
-    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def collect(installation: Installation) -> bytes:
-    """Read from the store at each scrape, so every process tells the same."""
-    registry = CollectorRegistry()
-    steps = Gauge("epikrise_steps", "Steps by stage and state", ["stage", "state"], registry=registry)
-    oldest = Gauge(
-        "epikrise_oldest_step_age_seconds", "Age of the oldest unfinished step", ["stage"], registry=registry
-    )
-    cases = Gauge("epikrise_cases", "Cases by state", ["state"], registry=registry)
-    depth = Gauge("epikrise_bells", "Bells in the broker that no worker has heard", ["queue"], registry=registry)
-    broker = Gauge("epikrise_broker_up", "1 if the broker answers", registry=registry)
-    with installation.store.read() as tx:
-        health = {row.stage: row for row in tx.health()}
-        states = [case.state for case in tx.cases(limit=100_000)]
-    for stage in JOURNEY:
-        row = health.get(stage.name)
-        for state in ("waiting", "running", "failed", "dead"):
-            steps.labels(stage.name, state).set(getattr(row, state) if row else 0)
-        oldest.labels(stage.name).set((row.oldest_age_seconds or 0.0) if row else 0.0)
-    for case_state in CaseState:
-        cases.labels(case_state.value).set(states.count(case_state))
-    try:
-        for queue in QUEUES:
-            depth.labels(queue).set(installation.bell.depth(queue))
-        broker.set(1)
-    except BrokerUnavailable:
-        broker.set(0)
-    return generate_latest(registry)
