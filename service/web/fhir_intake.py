@@ -4,9 +4,12 @@ As with MLLP, the bytes are stored before the answer. An answer is an OperationO
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -14,76 +17,186 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.fhir.client import FhirClient
 from service.bootstrap import Installation
 from service.chart.bundle import resources_of
-from service.errors import EpikriseError, NotAllowed, UnusableInput
-from service.intake import understand_encounter
-from service.model import Event, Reading
+from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableInput, WrongSetting
+from service.intake import read_notification, understand_encounter
+from service.model import Event
 from service.ports import Resource
 from service.steps import file_reading
 from service.web.pages import installation_of
 
-_MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 _FHIR_JSON = "application/fhir+json"
+_LOOK_BACK = timedelta(hours=1)
+"""Before our start: hooks are lost while we restart, and clocks differ. What is known is not filed twice."""
 
 
 def routes() -> list[Route]:
-    return [Route("/fhir", receive, methods=["POST"]), Route("/fhir/notify", receive, methods=["POST"])]
+    return [
+        Route("/fhir", receive, methods=["POST"]),
+        Route("/fhir/notify", receive, methods=["POST"]),
+        # HAPI puts the resource of a rest-hook with payload under the endpoint, as if it were a FHIR server
+        Route("/fhir/notify/{resource:path}", receive, methods=["POST", "PUT"]),
+    ]
 
 
 async def receive(request: Request) -> Response:
-    """200 with an OperationOutcome that counts the visits understood; 400 names what is wrong; 401, 413."""
+    """200 with an OperationOutcome that counts the visits understood; 400 names what is wrong; 401, 413;
+    502 where the EHR refuses what a notification names; 503 where it is to be sent again."""
     installation = installation_of(request)
+    if not _may_send(request, installation):
+        text = "Authorization: send the bearer token of web.intake_token"
+        return _outcome("login", text, status=401, headers={"WWW-Authenticate": "Bearer"})
+    body = await _body(request)
+    if body is None:
+        return _outcome("too-long", f"the body is over {MOST_BYTES} bytes: send smaller Bundles", status=413)
+    is_notification = request.url.path.startswith("/fhir/notify")
     try:
-        _check_token(request, installation)
-        body = await _body(request)
-        visits = await asyncio.to_thread(keep_fhir, installation, body, request.url.path.endswith("/notify"))
-    except NotAllowed as error:
-        return _outcome("error", "login", str(error), status=401)
+        visits = await asyncio.to_thread(keep_fhir, installation, body, is_notification=is_notification)
+    except UnusableInput as error:
+        return _outcome("invalid", str(error), status=400)
+    except EhrRefused as error:
+        return _outcome("processing", str(error), status=502)
     except EpikriseError as error:
-        status = 503 if error.exit_code == 3 else 400
-        return _outcome("error", "invalid" if status == 400 else "transient", str(error), status=status)
-    await asyncio.to_thread(installation.ring)
-    return _outcome("information", "informational", f"{visits} visit(s) understood", status=200)
+        return _outcome("transient", str(error), status=503)
+    with contextlib.suppress(StoreUnavailable):  # it is kept: the sweeper rings
+        await asyncio.to_thread(installation.ring)
+    return _outcome("informational", f"{visits} visit(s) understood", status=200)
 
 
-def _check_token(request: Request, installation: Installation) -> None:
-    token = installation.settings.web.intake_token
-    if token is None:
-        return
-    sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(sent.encode(), token.get_secret_value().encode()):
-        raise NotAllowed("Authorization", remedy="Send the bearer token of web.intake_token.")
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise UnusableInput(f"body is over {_MOST_BYTES} bytes", remedy="Send smaller Bundles.")
-    return bytes(body)
-
-
-def keep_fhir(installation: Installation, body: bytes, is_notification: bool) -> int:
+def keep_fhir(installation: Installation, body: bytes, *, is_notification: bool) -> int:
     """Store, understand, file; how many visits were understood.
 
     Raises:
         UnusableInput: the body is no Bundle, no resource, or names no visit. The bytes are kept.
-        EhrUnavailable: a notification named a visit that could not be fetched; send it again.
+        EhrRefused: the EHR does not give out what a notification names. The bytes are kept.
+        EhrUnavailable, WrongSetting: what a notification names cannot be fetched now; send it again.
+        StoreUnavailable: nothing was kept; send it again.
     """
     try:
-        resources = [] if is_notification and not body.strip() else resources_of(_parse(body))
-        encounters = _encounters(installation, resources, is_notification)
-        if not encounters and not is_notification:
-            raise UnusableInput("Bundle.entry has no Encounter", remedy="Send the visit's Encounter with its chart.")
-    except UnusableInput as error:
+        visits = _notified(installation, body) if is_notification else _posted(resources_of(_parse(body)), body)
+    except (UnusableInput, EhrRefused) as error:
         _keep_refused(installation, body, error.code)
         raise
-    named = is_notification and not any(resource.get("resourceType") == "Encounter" for resource in resources)
-    for encounter in encounters:
-        _file(installation, encounter, resources, json.dumps(encounter).encode() if named else body)
-    return len(encounters)
+    for visit in visits:
+        _file(installation, visit)
+    return len(visits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Visit:
+    """``body``: what is kept for its case. ``is_news``: it is about the visit itself, not about something in it."""
+
+    encounter: Resource
+    patient: Resource | None
+    body: bytes
+    is_news: bool = True
+
+
+def _posted(resources: Sequence[Resource], body: bytes) -> list[_Visit]:
+    visits = [
+        _Visit(encounter=each, patient=_patient(each, resources), body=body)
+        for each in resources
+        if each["resourceType"] == "Encounter"
+    ]
+    if not visits:
+        raise UnusableInput("Bundle.entry has no Encounter", remedy="Send the visit's Encounter with its chart.")
+    return visits
+
+
+def _notified(installation: Installation, body: bytes) -> list[_Visit]:
+    document = _parse(body) if body.strip() else None
+    resources = [] if document is None else resources_of(document)
+    if any(each["resourceType"] == "Encounter" for each in resources):
+        return _posted(resources, body)
+    told = read_notification(document)
+    if told.is_quiet or (told.names_something and not told.encounters):
+        return []
+    if installation.ehr is None:
+        raise WrongSetting("ehr.fhir_url is not set", remedy="Name the EHR that sends these notifications.")
+    encounters = [installation.ehr.read(each) for each in told.encounters]
+    return [
+        _Visit(
+            encounter=each,
+            patient=_patient(each, resources),
+            body=body if resources else orjson.dumps(each),
+            is_news=not resources,
+        )
+        for each in encounters or _ended_since(installation, installation.ehr)
+    ]
+
+
+def _ended_since(installation: Installation, ehr: FhirClient) -> list[Resource]:
+    """What a notification may mean that names nothing."""
+    since = (installation.started - _LOOK_BACK).strftime("ge%Y-%m-%dT%H:%M:%SZ")
+    ended = "finished,cancelled,entered-in-error"
+    return ehr.search("Encounter", (("_lastUpdated", since), ("status", ended)))
+
+
+def _file(installation: Installation, visit: _Visit) -> None:
+    reading = understand_encounter(visit.encounter, visit.patient, authorities=installation.world.rules.authorities)
+    if not visit.is_news:
+        reading = replace(reading, event=Event.RESULT, starts_letter=False)
+    with installation.world.store.begin() as tx:
+        message_id, is_new = tx.add_message(
+            channel="fhir",
+            sender="fhir",
+            control_id=f"Encounter/{visit.encounter.get('id', '')}"[:199],
+            body=visit.body,
+            ack_code=None,
+            state="understood",
+        )
+        if is_new and reading.case_key is not None:
+            file_reading(
+                installation.world,
+                tx,
+                message_id=message_id,
+                key=reading.case_key,
+                event=reading.event,
+                event_time=reading.event_time,
+                starts_letter=reading.starts_letter,
+            )
+
+
+def _keep_refused(installation: Installation, body: bytes, code: str) -> None:
+    if not body:
+        return
+    with installation.world.store.begin() as tx:
+        tx.add_message(
+            channel="fhir", sender="fhir", control_id="", body=body, ack_code=None, state="refused", error_code=code
+        )
+
+
+def _patient(encounter: Resource, resources: Sequence[Resource]) -> Resource | None:
+    subject = encounter.get("subject")
+    wanted = subject.get("reference") if isinstance(subject, dict) else None
+    patients = [resource for resource in resources if resource["resourceType"] == "Patient"]
+    return next(
+        (each for each in patients if f"Patient/{each['id']}" == wanted), patients[0] if len(patients) == 1 else None
+    )
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+def _may_send(request: Request, installation: Installation) -> bool:
+    token = installation.settings.web.intake_token
+    if token is None:
+        return True
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent.encode(), token.get_secret_value().encode())
+
+
+async def _body(request: Request) -> bytes | None:
+    """None for one over the limit, which is not read to its end."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
 
 
 def _parse(body: bytes) -> Any:
@@ -95,75 +208,8 @@ def _parse(body: bytes) -> Any:
         ) from None
 
 
-def _encounters(installation: Installation, resources: Sequence[Resource], is_notification: bool) -> list[Resource]:
-    found = [resource for resource in resources if resource.get("resourceType") == "Encounter"]
-    if found or not is_notification or installation.ehr is None:
-        return found
-    focus = [ref for resource in resources for ref in _references(resource) if ref.startswith("Encounter/")]
-    if focus:
-        return [installation.ehr.read(ref) for ref in dict.fromkeys(focus)]
-    since = installation.started.strftime("ge%Y-%m-%dT%H:%M:%SZ")
-    return list(installation.ehr.search("Encounter", (("_lastUpdated", since), ("status", "finished"))))
-
-
-def _references(value: object) -> list[str]:
-    """Every ``reference`` in a notification, wherever the server's version of it puts them."""
-    if isinstance(value, dict):
-        own = [value["reference"]] if isinstance(value.get("reference"), str) else []
-        return own + [ref for member in value.values() for ref in _references(member)]
-    if isinstance(value, list):
-        return [ref for member in value for ref in _references(member)]
-    return []
-
-
-def _file(installation: Installation, encounter: Resource, resources: Sequence[Resource], body: bytes) -> None:
-    world = installation.world
-    reading: Reading = understand_encounter(
-        encounter, _patient(encounter, resources), authorities=installation.fhir_authorities
-    )
-    with world.store.begin() as tx:
-        message_id, is_new = tx.add_message(
-            channel="fhir",
-            sender="fhir",
-            control_id=f"Encounter/{encounter.get('id', '')}",
-            body=body,
-            ack_code="200",
-            state="understood",
-        )
-        if is_new and reading.case_key is not None and reading.event is not Event.IGNORED:
-            file_reading(
-                world,
-                tx,
-                message_id=message_id,
-                key=reading.case_key,
-                event=reading.event,
-                event_time=reading.event_time,
-                starts_letter=reading.starts_letter,
-            )
-
-
-def _patient(encounter: Resource, resources: Sequence[Resource]) -> Resource | None:
-    subject = encounter.get("subject")
-    wanted = subject.get("reference") if isinstance(subject, dict) else None
-    patients = [resource for resource in resources if resource.get("resourceType") == "Patient"]
-    return next(
-        (p for p in patients if f"Patient/{p.get('id')}" == wanted), patients[0] if len(patients) == 1 else None
-    )
-
-
-def _keep_refused(installation: Installation, body: bytes, code: str) -> None:
-    with installation.store.begin() as tx:
-        tx.add_message(
-            channel="fhir",
-            sender="fhir",
-            control_id="",
-            body=body,
-            ack_code="400",
-            state="refused",
-            error_code=code,
-        )
-
-
-def _outcome(severity: str, code: str, text: str, *, status: int) -> Response:
+def _outcome(code: str, text: str, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """``code``: http://hl7.org/fhir/issue-type."""
+    severity = "information" if status == 200 else "error"
     body = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code, "diagnostics": text}]}
-    return Response(json.dumps(body), status_code=status, media_type=_FHIR_JSON)
+    return Response(json.dumps(body), status_code=status, media_type=_FHIR_JSON, headers=headers)

@@ -1,0 +1,377 @@
+"""FHIR in, over real HTTP, with a real store and the sandbox EHR."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import uvicorn
+from fhir_fixtures import Resource, SandboxEhr, a_visit, collection
+from sqlalchemy import select
+
+from adapters.store.engine import open_engine, transaction
+from adapters.store.tables import messages
+from service.bootstrap import Installation, open_installation
+from service.config import Settings
+from service.model import Case, CaseState, Step, StoredMessage
+from service.pipeline import Outcome, run_step
+from service.web.app import create_app
+from workers.training.synthetic import SyntheticCase, generate_case
+
+KEY = "KIS|F4711"
+TOKEN = "s3cret-of-the-test"
+
+
+@dataclass
+class Bells:
+    """A bell that remembers what it was rung for."""
+
+    rung: list[str] = field(default_factory=list)
+
+    def ring(self, steps: Sequence[Step]) -> None:
+        self.rung += [step.name for step in steps]
+
+    def check(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A running service; ``post`` speaks to it over HTTP."""
+
+    installation: Installation
+    http: httpx.Client
+    bells: Bells
+
+    def post(self, path: str, body: Any = b"", **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/fhir+json", **headers}
+        return self.http.post(path, content=content, headers=sent)
+
+    def cases(self) -> list[Case]:
+        with self.installation.store.read() as tx:
+            return list(tx.cases())
+
+    def case(self) -> Case:
+        (only,) = self.cases()
+        return only
+
+    def kept(self) -> list[StoredMessage]:
+        engine = open_engine(self.installation.settings.store_url)
+        with transaction(engine, read_only=True) as connection:
+            ids = connection.scalars(select(messages.c.id).order_by(messages.c.id)).all()
+        engine.dispose()
+        with self.installation.store.read() as tx:
+            return [tx.message(id_) for id_ in ids]
+
+    def run(self, name: str) -> list[Outcome]:
+        """Do the due steps of this name, as a worker would."""
+        with self.installation.store.read() as tx:
+            due = [step for step in tx.due_steps(unrung_for=timedelta(0)) if step.name == name]
+        return [run_step(self.installation.world, step.id) for step in due]
+
+
+@pytest.fixture
+def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
+    settings = Settings.model_validate(
+        {
+            "home": tmp_path / "service",
+            "web": {"intake_token": TOKEN},
+            "broker": {"url": "redis://127.0.0.1:1/0"},
+            "ehr": {
+                "fhir_url": sandbox_ehr.base,
+                "visit_systems": {"KIS": "https://kis.example/fall", "EPIKRISE-SYN": "urn:epikrise:synthetic:visit"},
+            },
+        }
+    )
+    opened = open_installation(settings)
+    bells = Bells()
+    installation = replace(opened, world=replace(opened.world, bell=bells))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the service did not start"
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
+        yield Service(installation=installation, http=http, bells=bells)
+    server.should_exit = True
+    thread.join(20)
+    opened.close()
+
+
+def told(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, issue code and diagnostics of an OperationOutcome."""
+    outcome = answer.json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    assert answer.headers["content-type"].startswith("application/fhir+json")
+    (issue,) = outcome["issue"]
+    return answer.status_code, issue["code"], issue["diagnostics"]
+
+
+def visit(**encounter: Any) -> list[Resource]:
+    return [each if each["resourceType"] != "Encounter" else {**each, **encounter} for each in a_visit()]
+
+
+@pytest.fixture(scope="module")
+def breast() -> SyntheticCase:
+    return generate_case(7, lang="de", site="breast")
+
+
+# ---------------------------------------------------------------- Bundles
+
+
+def test_a_bundle_with_a_finished_visit_starts_one_case_and_rings_for_its_chart(
+    service: Service, breast: SyntheticCase
+) -> None:
+    status, _, text = told(service.post("/fhir", breast.bundle))
+    assert (status, text) == (200, "1 visit(s) understood")
+    case = service.case()
+    assert (case.key, case.state) == (f"EPIKRISE-SYN|{breast.visit_number}", CaseState.DISCHARGED)
+    assert service.bells.rung == ["chart"]
+    (stored,) = service.kept()
+    assert (stored.body, stored.channel, stored.state) == (orjson.dumps(breast.bundle), "fhir", "understood")
+    assert stored.case_id == case.id
+
+
+def test_the_chart_is_read_from_the_bundle_that_was_posted(service: Service, breast: SyntheticCase) -> None:
+    service.post("/fhir", breast.bundle)
+    assert service.run("chart") == [Outcome.DONE]
+    with service.installation.store.read() as tx:
+        chart = tx.get("chart", service.case().id)
+    assert chart is not None
+    handles = {fact["handle"]: fact["value"] for fact in chart["facts"]}
+    assert handles["patient.family"] == breast.family
+    assert "course.1.volume.1.dose" in handles
+
+
+def test_the_same_bundle_again_does_nothing_more(service: Service) -> None:
+    first = service.post("/fhir", collection(*visit()))
+    before = service.case()
+    assert told(service.post("/fhir", collection(*visit()))) == told(first)
+    assert service.case() == before
+    assert len(service.kept()) == 1
+    assert service.bells.rung == ["chart"]
+
+
+def test_a_discharge_by_adt_and_by_fhir_is_one_case(service: Service) -> None:
+    adt = b"MSH|^~\\&|KIS|KH|||20260312||ADT^A03|1|P|2.5\rPID|1||PID-1\rPV1|1|I" + b"|" * 17 + b"F4711^^^KIS\r"
+    with service.installation.store.begin() as tx:
+        id_, _ = tx.add_message(channel="mllp", sender="KIS", control_id="1", body=adt, ack_code="AA")
+        tx.add_step("read", "intake", subject=id_)
+    assert service.run("read") == [Outcome.DONE]
+    service.post("/fhir", collection(*visit()))
+    assert (service.case().key, service.case().generation) == (KEY, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("in-progress", CaseState.OPEN), ("planned", CaseState.OPEN), ("cancelled", CaseState.OPEN)]
+)
+def test_a_visit_that_is_not_finished_starts_no_letter(status: str, state: CaseState, service: Service) -> None:
+    assert service.post("/fhir", collection(*visit(status=status))).status_code == 200
+    assert service.case().state is state
+    assert service.bells.rung == []
+
+
+def test_each_visit_of_a_bundle_is_a_case_and_has_the_message_once(service: Service) -> None:
+    other = {"id": "e2", "identifier": [{"system": "https://kis.example/fall", "value": "F4712"}]}
+    both = collection(*visit(), *(each for each in visit(**other) if each["resourceType"] == "Encounter"))
+    for _ in range(2):
+        assert told(service.post("/fhir", both))[2] == "2 visit(s) understood"
+    assert {case.key for case in service.cases()} == {KEY, "KIS|F4712"}
+    with service.installation.store.read() as tx:
+        filed = [tx.messages_of(case.id) for case in service.cases()]
+    assert [[each.body for each in stored] for stored in filed] == [[orjson.dumps(both)]] * 2
+
+
+def test_one_visit_posted_alone_is_taken(service: Service) -> None:
+    (encounter,) = (each for each in visit() if each["resourceType"] == "Encounter")
+    assert service.post("/fhir", encounter).status_code == 200
+    assert service.case().key == KEY
+
+
+def test_while_the_store_is_away_the_sender_sends_again_and_nothing_is_half_done(service: Service) -> None:
+    database = service.installation.settings.home / "epikrise.db"
+    blocker = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    blocker.execute("BEGIN IMMEDIATE")
+    try:
+        assert told(service.post("/fhir", collection(*visit())))[:2] == (503, "transient")
+    finally:
+        blocker.execute("ROLLBACK")
+        blocker.close()
+    assert service.kept() == []
+    assert service.post("/fhir", collection(*visit())).status_code == 200
+    assert service.case().key == KEY
+
+
+# ---------------------------------------------------------------- notifications
+
+
+def backport(kind: str = "event-notification", *, focus: str = "", resources: Sequence[Resource] = ()) -> Resource:
+    event: list[Resource] = [{"name": "event-number", "valueString": "1"}]
+    event += [{"name": "focus", "valueReference": {"reference": focus}}] if focus else []
+    status = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "subscription", "valueReference": {"reference": "Subscription/s1"}},
+            {"name": "type", "valueCode": kind},
+            {"name": "notification-event", "part": event},
+        ],
+    }
+    return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": each} for each in (status, *resources)]}
+
+
+def test_an_empty_rest_hook_leads_to_the_finished_visit(service: Service, load_chart: Callable[[], None]) -> None:
+    load_chart()
+    assert told(service.post("/fhir/notify"))[0::2] == (200, "1 visit(s) understood")
+    assert (service.case().key, service.case().state) == (KEY, CaseState.DISCHARGED)
+    service.post("/fhir/notify")
+    assert len(service.kept()) == 1
+
+
+@pytest.mark.parametrize("base", ["", "https://another-name.example/fhir/"])
+def test_an_id_only_notification_leads_to_the_visit_that_it_names(
+    base: str, service: Service, load_chart: Callable[[], None]
+) -> None:
+    load_chart()
+    assert service.post("/fhir/notify", backport(focus=f"{base}Encounter/e1")).status_code == 200
+    assert (service.case().key, service.case().state) == (KEY, CaseState.DISCHARGED)
+    assert service.run("chart") == [Outcome.DONE]
+
+
+def test_a_full_notification_leads_to_the_visit_without_asking_the_ehr(service: Service) -> None:
+    encounters = [each for each in visit() if each["resourceType"] == "Encounter"]
+    body = backport(focus="Encounter/e1", resources=encounters)
+    assert service.post("/fhir/notify", body).status_code == 200
+    assert (service.case().key, service.case().state) == (KEY, CaseState.DISCHARGED)
+    assert service.kept()[0].body == orjson.dumps(body)
+
+
+def test_a_rest_hook_with_payload_is_taken_as_hapi_sends_it(service: Service) -> None:
+    (encounter,) = (each for each in visit() if each["resourceType"] == "Encounter")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert service.http.put("/fhir/notify/Encounter/e1", json=encounter, headers=headers).status_code == 200
+    assert service.case().key == KEY
+
+
+def test_a_result_that_names_its_visit_adds_to_it_and_starts_no_letter(
+    service: Service, load_chart: Callable[[], None]
+) -> None:
+    load_chart()
+    result = {
+        "resourceType": "Observation",
+        "id": "o9",
+        "status": "final",
+        "code": {"text": "PSA"},
+        "encounter": {"reference": "Encounter/e1"},
+    }
+    body = backport(focus="Observation/o9", resources=[result])
+    assert service.post("/fhir/notify", body).status_code == 200
+    assert (service.case().key, service.case().state) == (KEY, CaseState.OPEN)
+    assert service.kept()[0].body == orjson.dumps(body)
+
+
+@pytest.mark.parametrize("kind", ["handshake", "heartbeat"])
+def test_a_handshake_is_welcomed_and_starts_nothing(
+    kind: str, service: Service, load_chart: Callable[[], None]
+) -> None:
+    load_chart()
+    assert told(service.post("/fhir/notify", backport(kind)))[0::2] == (200, "0 visit(s) understood")
+    assert service.cases() == []
+
+
+def test_while_the_ehr_is_away_the_sender_of_a_notification_sends_again(
+    service: Service, sandbox_ehr: SandboxEhr, load_chart: Callable[[], None]
+) -> None:
+    load_chart()
+    sandbox_ehr.arm("unavailable", method="GET")
+    assert told(service.post("/fhir/notify", backport(focus="Encounter/e1")))[:2] == (503, "transient")
+    sandbox_ehr.disarm()
+    assert service.post("/fhir/notify", backport(focus="Encounter/e1")).status_code == 200
+    assert service.case().key == KEY
+
+
+def test_a_visit_that_the_ehr_does_not_have_is_told_and_the_notification_kept(service: Service) -> None:
+    body = backport(focus="Encounter/absent")
+    assert told(service.post("/fhir/notify", body))[:2] == (502, "processing")
+    assert [(stored.body, stored.state) for stored in service.kept()] == [(orjson.dumps(body), "refused")]
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"resourceType": "Patient", "id": "p1"}', "Bundle.entry has no Encounter"),
+        (b'{"resourceType": "Bundle", "type": "collection"}', "Bundle.entry has no Encounter"),
+        (b'{"resourceType": "Bundle", "entry": {"a": 1}}', "Bundle.entry: not a list"),
+        (b'{"some": "json"}', "no FHIR resource"),
+        (b"[1, 2]", "no FHIR resource"),
+        (b"MSH|^~\\&|no json", "not JSON (line 1, column 1)"),
+        (b'{"resourceType": "Bundle", "entry": [', "not JSON (line 1"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b'{"a":' * 200_000 + b"1" + b"}" * 200_000, "not JSON"),
+        (b'{"resourceType": "Bundle", "a":' + b'{"a":' * 500 + b"1" + b"}" * 501, "100 levels"),
+    ],
+)
+def test_what_is_no_bundle_of_a_visit_is_refused_by_its_field_and_kept(
+    body: bytes, field: str, service: Service
+) -> None:
+    status, code, text = told(service.post("/fhir", body))
+    assert (status, code) == (400, "invalid")
+    assert field in text
+    assert "Send" in text
+    assert [(stored.body, stored.state) for stored in service.kept()] == [(body, "refused")]
+    assert service.post("/fhir", collection(*visit())).status_code == 200
+    assert service.case().key == KEY
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[1, 2]", b'{"a":' * 200_000])
+def test_what_is_no_notification_is_refused_and_kept(body: bytes, service: Service) -> None:
+    assert told(service.post("/fhir/notify", body))[:2] == (400, "invalid")
+    assert [(stored.body, stored.state) for stored in service.kept()] == [(body, "refused")]
+
+
+def test_an_empty_body_is_refused_where_a_bundle_is_due(service: Service) -> None:
+    assert told(service.post("/fhir"))[:2] == (400, "invalid")
+    assert service.kept() == []
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer x y"])
+def test_without_the_right_token_nothing_is_read(authorization: str, service: Service) -> None:
+    answer = service.post("/fhir", collection(*visit()), Authorization=authorization)
+    status, code, text = told(answer)
+    assert (status, code) == (401, "login")
+    assert "Authorization" in text
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert TOKEN not in answer.text
+    assert (service.kept(), service.cases()) == ([], [])
+
+
+def test_a_body_over_the_limit_is_refused_before_its_end_is_read(service: Service) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(80):
+            yield b" " * 2**20
+
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = service.http.post("/fhir", content=endless(), headers=headers)
+    assert told(answer)[:2] == (413, "too-long")
+    assert service.kept() == []
+    assert service.post("/fhir", collection(*visit())).status_code == 200
+
+
+def test_no_answer_quotes_what_was_sent(service: Service) -> None:
+    answer = service.post("/fhir", b'{"resourceType": "Patient", "name": [{"family": "Geheimname"}]}')
+    assert "Geheimname" not in answer.text
