@@ -12,6 +12,9 @@ from service.model import Case, CaseState, DeliveryState, Event
 DRAFT_STATES = frozenset({CaseState.DRAFTING, CaseState.DRAFTED, CaseState.IN_INBOX, CaseState.IN_REVIEW})
 """A draft is being made or exists, and nobody has signed."""
 
+HELD_BY_OPERATOR = "held_by_operator"
+NOTHING_TO_SAY = "chart_has_no_diagnosis_and_no_course"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Consequence:
@@ -73,9 +76,13 @@ def _cancel_discharge(case: Case) -> Consequence:
         return withdraw(case, by="ehr")
     if state is CaseState.OPEN:
         return Consequence(case=case)
+    if case.state is CaseState.HELD and HELD_BY_OPERATOR in case.notices:
+        back = replace(case, held_from=CaseState.OPEN)
+    else:
+        back = replace(case, state=CaseState.OPEN, held_from=None)
     # a draft of an earlier generation may still lie in the inbox
     retract = ("retract",) if case.generation > 1 else ()
-    return Consequence(case=replace(case, state=CaseState.OPEN, held_from=None), start=retract, cancel_steps=True)
+    return Consequence(case=back, start=retract, cancel_steps=True)
 
 
 def withdraw(case: Case, *, by: str) -> Consequence:
@@ -145,6 +152,9 @@ def release(case: Case) -> Consequence:
     What came in while it was held has changed nothing yet, so a case with a draft looks again.
     """
     freed = recover(case)
+    freed = replace(
+        freed, notices=tuple(each for each in freed.notices if each not in (HELD_BY_OPERATOR, NOTHING_TO_SAY))
+    )
     match freed.state:
         case CaseState.DISCHARGED | CaseState.DRAFTING:
             return Consequence(case=replace(freed, state=CaseState.DISCHARGED), start=("chart",))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from service import lifecycle, steps
+from service import ehr_steps, lifecycle, steps
 from service.errors import BrokerUnavailable, EhrUnavailable, EpikriseError, LostLease, NotFound, Recovery
 from service.lease import renewing
 from service.model import DeliveryState, Step
@@ -37,12 +37,12 @@ JOURNEY: tuple[Stage, ...] = (
     Stage(name="chart", queue="intake", work=steps.chart),  # messages, EHR resources -> facts with sources
     Stage(name="write", queue="write", work=steps.write),  # facts -> letter of handles, by the model
     Stage(name="check", queue="check", work=steps.check),  # handles -> values; letter against chart
-    Stage(name="deliver", queue="deliver", work=steps.deliver),  # draft -> the EHR's inbox
+    Stage(name="deliver", queue="deliver", work=ehr_steps.deliver),  # draft -> the EHR's inbox
     # the physician reviews and signs (service.signoff), then
-    Stage(name="finalize", queue="deliver", work=steps.finalize),  # signed text -> the EHR's final document
+    Stage(name="finalize", queue="deliver", work=ehr_steps.finalize),  # signed text -> the EHR's final document
     # and beside the road
     Stage(name="refresh", queue="intake", work=steps.refresh),  # something new came in after the discharge
-    Stage(name="retract", queue="deliver", work=steps.retract),  # a withdrawn draft leaves the inbox
+    Stage(name="retract", queue="deliver", work=ehr_steps.retract),  # a withdrawn draft leaves the inbox
 )
 QUEUES = tuple(dict.fromkeys(stage.queue for stage in JOURNEY))
 _STAGES = {stage.name: stage for stage in JOURNEY}
@@ -113,6 +113,9 @@ def _attempt(world: World, step: Step) -> Outcome:
             settle(tx)
     except LostLease:
         _log.warning("step_lost", extra={"step": step.name, "step_id": step.id})
+        if step.name == "deliver":
+            with world.store.begin() as tx:
+                ehr_steps.retract_what_arrived(tx, step)
         return Outcome.LOST
     except EpikriseError as error:
         return _after_error(world, step, error)
@@ -151,7 +154,7 @@ def _write_failure(
             if retry is None:
                 _bury(world, tx, step, code=code, text=text)
                 return Outcome.DEAD
-            if ambiguous and step.case_id:
+            if ambiguous and step.case_id and step.generation == tx.case(step.case_id).generation:
                 steps.set_delivery(tx, step.case_id, DeliveryState.AMBIGUOUS)
             tx.fail(step, code=code, text=text, retry_at=world.clock() + retry)
     except LostLease:
@@ -164,7 +167,7 @@ def _bury(world: World, tx: Transaction, step: Step, *, code: str, text: str) ->
     tx.fail(step, code=code, text=text, retry_at=None)
     if step.case_id is None:
         return
-    if step.name in ("deliver", "finalize", "retract"):
+    if step.queue == "deliver" and step.generation == tx.case(step.case_id).generation:
         steps.set_delivery(tx, step.case_id, DeliveryState.REFUSED)
     if step.name in ("chart", "write", "check", "deliver"):
         tx.save_case(lifecycle.fail(tx.case(step.case_id)))

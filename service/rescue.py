@@ -38,7 +38,7 @@ def hold_case(tx: Transaction, case_id: str) -> Case:
     if case.state in (CaseState.SIGNED, CaseState.WITHDRAWN, CaseState.HELD):
         raise NotAllowed(f"the case is {case.state.value}")
     tx.audit("operator", "held", case_id=case_id)
-    return take_effect(tx, Consequence(case=lifecycle.hold(case, "held_by_operator"), cancel_steps=True))
+    return take_effect(tx, Consequence(case=lifecycle.hold(case, lifecycle.HELD_BY_OPERATOR), cancel_steps=True))
 
 
 def release_case(tx: Transaction, case_id: str) -> Case:

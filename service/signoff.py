@@ -6,7 +6,7 @@ the very text that was shown.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -37,7 +37,7 @@ from service.model import (
     Verification,
 )
 from service.ports import Transaction
-from service.steps import take_effect
+from service.steps import changed_handles, start, take_effect
 from service.verify import verify
 from service.world import World
 
@@ -55,7 +55,8 @@ class Desk:
     verification: Verification
     signature: Signature | None
     changed: tuple[str, ...]
-    """Handles whose chart value changed after the draft was written."""
+    """Handles whose chart value changed after the draft was written; ``chart`` and ``verification`` are by the
+    newest."""
 
     @property
     def digest(self) -> str:
@@ -72,7 +73,7 @@ class Desk:
     @property
     def evidence(self) -> tuple[Span, ...]:
         """What the chart supports in the text as it stands, by place."""
-        carried = carry_spans(self.draft, self.review.text)
+        carried = [span for span in carry_spans(self.draft, self.review.text) if span.handle not in self.changed]
         faulty = [f.span for f in self.verification.findings if f.span and f.severity is Severity.BLOCK]
         spans = {(s.start, s.end): s for s in (*self.verification.supported, *carried)}
         return tuple(
@@ -202,8 +203,10 @@ def sign(world: World, case_id: str, *, revision: int, digest: str, signer: str)
         tx.add_signature(signature)
         tx.put("signed", case_id, desk.case.generation, {"text": desk.review.text})
         case = tx.save_case(replace(desk.case, state=CaseState.SIGNED))
-        tx.cancel_steps(case_id, names=("refresh", "chart", "write", "check", "deliver"))
-        tx.add_step("finalize", "deliver", case_id=case_id, generation=case.generation)
+        tx.cancel_steps(case_id, names=("refresh", "chart", "write", "check"))
+        if tx.get("posted", case_id, case.generation) is not None:
+            start(tx, case, "finalize")
+        # else the draft is still on its way, and its delivery will start it
         tx.audit("physician", "signed", case_id=case_id, detail=f"revision {revision} sha256 {digest}")
         return signature
 
@@ -221,25 +224,37 @@ def discard(world: World, case_id: str, *, revision: int, by: str) -> Case:
 
 def _desk(tx: Transaction, case_id: str) -> Desk:
     case = tx.case(case_id)
-    chart, draft = tx.get("chart", case_id), tx.get("draft", case_id)
-    if chart is None or draft is None:
+    payload, draft = tx.get("chart", case_id, case.generation), tx.get("draft", case_id, case.generation)
+    if payload is None or draft is None:
         raise NotFound("this case has no draft yet", remedy="Come back when it is in the inbox.")
-    letter = letter_from_payload(draft)
+    letter, chart = letter_from_payload(draft), chart_from_payload(payload)
     stored = tx.get("review", case_id, case.generation)
     review = (
         _review(stored) if stored else Review(case_id=case_id, generation=case.generation, revision=0, text=letter.text)
     )
     verified = tx.get("reverification" if stored else "verification", case_id, case.generation)
-    changed = tx.get("changed", case_id, case.generation)
+    changed: set[str] = set()
+    signature = tx.signature(case_id)
+    if (newer := tx.get("latest_chart", case_id, case.generation)) and signature is None:
+        latest = chart_from_payload(newer)
+        changed, chart = changed_handles(chart, latest), latest
+    if changed:
+        verified = verification_payload(_verify(letter, review.text, chart, changed))
     return Desk(
         case=case,
-        chart=chart_from_payload(chart),
+        chart=chart,
         draft=letter,
         review=review,
         verification=verification_from_payload(verified or {}),
-        signature=tx.signature(case_id),
-        changed=tuple(changed["handles"]) if changed else (),
+        signature=signature,
+        changed=tuple(sorted(changed)),
     )
+
+
+def _verify(draft: Letter, text: str, chart: Chart, changed: Collection[str]) -> Verification:
+    """What the model pointed at counts as evidence only as long as the chart says the same."""
+    spans = tuple(span for span in carry_spans(draft, text) if span.handle not in changed)
+    return verify(text, chart, draft.lang, spans=spans)
 
 
 def _editable(tx: Transaction, case_id: str, revision: int) -> Desk:
@@ -259,8 +274,7 @@ def _editable(tx: Transaction, case_id: str, revision: int) -> Desk:
 def _save(tx: Transaction, desk: Desk, text: str, by: str) -> Desk:
     if text == desk.review.text:
         return desk
-    spans = carry_spans(desk.draft, text)
-    verification = verify(text, desk.chart, desk.draft.lang, spans=spans)
+    verification = _verify(desk.draft, text, desk.chart, desk.changed)
     present = {finding_key(finding) for finding in verification.findings}
     review = replace(
         desk.review,

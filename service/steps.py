@@ -1,24 +1,35 @@
-"""The bodies of the journey's steps.
+"""The bodies of the journey's steps, from a message to a checked letter; service.ehr_steps has the rest.
 
 Each reads what it needs, does its work outside any transaction, and returns a function that writes the
 result; the pipeline calls it in the transaction that finishes the step.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from service import deliver as delivery
+import orjson
+
 from service import lifecycle
 from service.chart import build_chart, chart_from_payload, chart_payload
 from service.chart.bundle import resources_of
-from service.errors import Conflict, EhrUnavailable, ModelUnavailable, UnusableInput, WrongSetting
+from service.errors import Conflict, ModelUnavailable, UnusableInput
 from service.intake import understand
-from service.letter import letter_from_payload, letter_payload, resolve, verification_from_payload, verification_payload
+from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
 from service.lifecycle import Consequence
-from service.model import Case, CaseState, Chart, DeliveryState, Event, Posted, RawLetter, Step, StepState, WriterInfo
-from service.ports import Inbox, Message, Resource, Transaction
+from service.model import (
+    Case,
+    CaseState,
+    Chart,
+    DeliveryState,
+    Event,
+    RawLetter,
+    Step,
+    StepState,
+    StoredMessage,
+    WriterInfo,
+)
+from service.ports import Message, Resource, Transaction
 from service.verify import verify
 from service.world import World
 
@@ -26,6 +37,9 @@ Settle = Callable[[Transaction], None]
 
 _CHART_STEPS = ("chart", "write", "check", "deliver", "refresh")
 """What ends when a draft is begun anew or withdrawn."""
+
+_LATE_ARRIVAL = timedelta(seconds=90)
+"""How long a request that nobody waits for any more may take to reach the EHR."""
 
 
 def read(world: World, step: Step) -> Settle:
@@ -84,29 +98,35 @@ def _is_stale(tx: Transaction, case: Case, message_id: str, event: Event) -> boo
 def take_effect(tx: Transaction, consequence: Consequence, *, subject: str = "") -> Case:
     """Write a consequence: the case, the end of its live steps, the steps to start."""
     case = consequence.case
-    in_flight = None
+    doubtful = None
     if consequence.cancel_steps:
-        in_flight = next(
-            (s for s in tx.steps_of(case.id) if s.name == "deliver" and s.state is StepState.RUNNING), None
-        )
+        doubtful = _unconfirmed_delivery(tx, case.id)
         tx.cancel_steps(case.id, names=_CHART_STEPS)
     case = tx.save_case(case)
     for name in consequence.start:
-        _start(tx, case, name, subject=subject if name == "refresh" else "")
-    if consequence.start and in_flight is not None and in_flight.lease_until is not None:
-        # a delivery under way may still reach the EHR after the retraction, or the next delivery, looked
+        start(tx, case, name, subject=subject if name == "refresh" else "")
+    if consequence.start and doubtful is not None:
+        # it may still reach the EHR after the retraction, or the next delivery, looked
+        ended = max(doubtful.lease_until or case.updated_at, case.updated_at)
         tx.add_step(
             "retract",
             "deliver",
             case_id=case.id,
             subject="again",
-            generation=in_flight.generation,
-            not_before=in_flight.lease_until + timedelta(seconds=5),
+            generation=doubtful.generation,
+            not_before=ended + _LATE_ARRIVAL,
         )
     return case
 
 
-def _start(tx: Transaction, case: Case, name: str, *, subject: str = "") -> None:
+def _unconfirmed_delivery(tx: Transaction, case_id: str) -> Step | None:
+    """The newest delivery that was tried and of which nobody knows whether it arrived."""
+    tried = [s for s in tx.steps_of(case_id) if s.name == "deliver" and s.token > 0 and s.state is not StepState.DONE]
+    return next((s for s in reversed(tried) if tx.get("posted", case_id, s.generation) is None), None)
+
+
+def start(tx: Transaction, case: Case, name: str, *, subject: str = "") -> None:
+    """The case's next step, on its queue; the live one if there is one."""
     queues = {"write": "write", "check": "check", "deliver": "deliver", "finalize": "deliver", "retract": "deliver"}
     tx.add_step(name, queues.get(name, "intake"), case_id=case.id, subject=subject, generation=case.generation)
 
@@ -116,40 +136,41 @@ def _start(tx: Transaction, case: Case, name: str, *, subject: str = "") -> None
 
 def chart(world: World, step: Step) -> Settle:
     """All messages of the case and the EHR's resources become facts."""
-    built = _gather(world, _case_id(step))
+    built = _gather(world, case_id_of(step)).chart
 
     def settle(tx: Transaction) -> None:
-        case = tx.case(_case_id(step))
+        case = tx.case(case_id_of(step))
         tx.put("chart", case.id, step.generation, chart_payload(built))
         if not any(fact.handle.startswith(("diagnosis.", "course.")) for fact in built.facts):
-            tx.save_case(lifecycle.hold(case, "chart_has_no_diagnosis_and_no_course"))
+            tx.save_case(lifecycle.hold(case, lifecycle.NOTHING_TO_SAY))
             return
         case = tx.save_case(replace(case, state=CaseState.DRAFTING))
-        _start(tx, case, "write")
+        start(tx, case, "write")
 
     return settle
 
 
 def refresh(world: World, step: Step) -> Settle:
     """Something came in after the discharge: does it change what the draft states?"""
-    built = _gather(world, _case_id(step))
+    seen = _gather(world, case_id_of(step))
 
     def settle(tx: Transaction) -> None:
-        case = tx.case(_case_id(step))
+        case = tx.case(case_id_of(step))
         if any(s.name == "chart" and s.state is StepState.RUNNING for s in tx.steps_of(case.id)):
             raise Conflict("the chart is being read", remedy="It is compared when that is done.")
+        if [message.id for message in tx.messages_of(case.id)] != seen.message_ids:
+            return  # each message brings a refresh of its own, and that one has seen more
         before = tx.get("chart", case.id, case.generation)
         if before is None:
             return  # the chart step of this generation has yet to start, and will see it
-        changed = changed_handles(chart_from_payload(before), built)
-        if not changed:
+        changed = changed_handles(chart_from_payload(before), seen.chart)
+        if not changed and tx.get("latest_chart", case.id, case.generation) is None:
             return
+        tx.put("latest_chart", case.id, case.generation, chart_payload(seen.chart))
         draft = tx.get("draft", case.id, case.generation)
         stated = draft is None or bool(changed & {span.handle for span in letter_from_payload(draft).spans})
-        tx.put("latest_chart", case.id, case.generation, chart_payload(built))
-        if case.state is CaseState.IN_REVIEW:
-            tx.put("changed", case.id, case.generation, {"handles": sorted(changed)})
-        take_effect(tx, lifecycle.chart_changed(case, stated=stated))
+        if changed:
+            take_effect(tx, lifecycle.chart_changed(case, stated=stated))
 
     return settle
 
@@ -161,7 +182,15 @@ def changed_handles(before: Chart, after: Chart) -> set[str]:
     return {handle for handle in old.keys() | new.keys() if old.get(handle) != new.get(handle)}
 
 
-def _gather(world: World, case_id: str) -> Chart:
+@dataclass(frozen=True, kw_only=True)
+class _Gathered:
+    """A chart, and the messages that it was read from."""
+
+    chart: Chart
+    message_ids: list[str]
+
+
+def _gather(world: World, case_id: str) -> _Gathered:
     with world.store.begin() as tx:
         key = tx.case(case_id).key
         stored = tx.messages_of(case_id)
@@ -169,10 +198,17 @@ def _gather(world: World, case_id: str) -> Chart:
     resources: list[Resource] = []
     for message in stored:
         if message.channel == "fhir":
-            resources += resources_of(json.loads(message.body))
+            resources += resources_of(orjson.loads(message.body))
     if world.chart_source is not None:
         resources += world.chart_source.resources(key, _patient_id(messages))
-    return build_chart(messages, resources, visit_key=key)
+    return _Gathered(
+        chart=build_chart(messages, resources, visit_key=key), message_ids=[message.id for message in stored]
+    )
+
+
+def patient_number(world: World, stored: Sequence[StoredMessage]) -> str:
+    """PID-3 of the newest message that has one; empty where none has."""
+    return _patient_id([world.reader(message.body) for message in stored if message.channel == "mllp"])
 
 
 def _patient_id(messages: Sequence[Message]) -> str:
@@ -191,7 +227,7 @@ def write(world: World, step: Step) -> Settle:
     if world.writer is None:
         raise ModelUnavailable("this worker has no model", remedy="Start `epikrise worker --queue write`.")
     with world.store.begin() as tx:
-        case = tx.case(_case_id(step))
+        case = tx.case(case_id_of(step))
         payload = tx.get("chart", case.id, step.generation)
     if payload is None:
         raise UnusableInput("the case has no chart", remedy="Run `epikrise case retry` for this case.")
@@ -199,7 +235,7 @@ def write(world: World, step: Step) -> Settle:
 
     def settle(tx: Transaction) -> None:
         tx.put("raw", case.id, step.generation, asdict(raw))
-        _start(tx, tx.case(case.id), "check")
+        start(tx, tx.case(case.id), "check")
 
     return settle
 
@@ -208,8 +244,8 @@ def check(world: World, step: Step) -> Settle:
     """Handles become values with sources; the letter is held against the chart."""
     with world.store.begin() as tx:
         facts, raw = (
-            tx.get("chart", _case_id(step), step.generation),
-            tx.get("raw", _case_id(step), step.generation),
+            tx.get("chart", case_id_of(step), step.generation),
+            tx.get("raw", case_id_of(step), step.generation),
         )
     if facts is None or raw is None:
         raise UnusableInput("the case has no chart or no raw letter", remedy="Run `epikrise case retry`.")
@@ -218,129 +254,13 @@ def check(world: World, step: Step) -> Settle:
     verification = verify(letter.text, known, letter.lang, spans=letter.spans)
 
     def settle(tx: Transaction) -> None:
-        case = tx.case(_case_id(step))
+        case = tx.case(case_id_of(step))
         tx.put("draft", case.id, step.generation, letter_payload(letter))
         tx.put("verification", case.id, step.generation, verification_payload(verification))
         case = tx.save_case(replace(case, state=CaseState.DRAFTED, delivery=DeliveryState.WAITING))
-        _start(tx, case, "deliver")
+        start(tx, case, "deliver")
 
     return settle
-
-
-# ---------------------------------------------------------------- the EHR
-
-
-def deliver(world: World, step: Step) -> Settle:
-    """The draft goes to the EHR's inbox, once."""
-    if world.inbox is None:
-        raise WrongSetting(
-            "ehr.fhir_url is not set", remedy="Name the EHR's FHIR address; see `epikrise config check`."
-        )
-    with world.store.begin() as tx:
-        case = tx.case(_case_id(step))
-        facts = tx.get("chart", case.id, step.generation)
-        letter = tx.get("draft", case.id, step.generation)
-        verification = tx.get("verification", case.id, step.generation)
-        earlier = _delivered(tx, case.id, below=step.generation)
-        before = any(_is_other_delivery(other, step) for other in tx.steps_of(case.id))
-    if facts is None or letter is None or verification is None:
-        raise UnusableInput("the case has no draft", remedy="Run `epikrise case retry`.")
-    if world.chart_source is None:
-        raise EhrUnavailable("no chart source", remedy="Name the EHR's FHIR address; see `epikrise config check`.")
-    document = delivery.draft_document(
-        case,
-        letter_from_payload(letter),
-        verification_from_payload(verification),
-        chart=chart_from_payload(facts),
-        refs=world.chart_source.references(case.key),
-        review_url=world.rules.review_url(case.id),
-        clock=world.clock,
-    )
-    former = next((place for place in (_place(world.inbox, each) for each in reversed(earlier)) if place), None)
-    # an attempt that died without a word is as doubtful as one that the EHR left unanswered
-    doubtful = step.attempts > 1 or step.error_code is not None or before
-    posted = delivery.deliver(world.inbox, document, replaces=former, last_attempt_ambiguous=doubtful)
-
-    def settle(tx: Transaction) -> None:
-        now = tx.case(case.id)
-        tx.put("posted", case.id, step.generation, asdict(posted))
-        state = CaseState.IN_INBOX if now.state is CaseState.DRAFTED else now.state
-        tx.save_case(replace(now, state=state, delivery=DeliveryState.CONFIRMED))
-
-    return settle
-
-
-def finalize(world: World, step: Step) -> Settle:
-    """The signed text becomes the EHR's final document."""
-    if world.inbox is None:
-        raise WrongSetting(
-            "ehr.fhir_url is not set", remedy="Name the EHR's FHIR address; see `epikrise config check`."
-        )
-    with world.store.begin() as tx:
-        case = tx.case(_case_id(step))
-        signature = tx.signature(case.id)
-        signed = tx.get("signed", case.id)
-        posted = tx.get("posted", case.id, step.generation)
-    if signature is None or signed is None:
-        raise UnusableInput("the case is not signed")
-    place = delivery.finalize(
-        world.inbox,
-        key=delivery.draft_key(case),
-        posted=Posted(**posted) if posted else None,
-        text=signed["text"],
-        signature=signature,
-    )
-
-    def settle(tx: Transaction) -> None:
-        tx.put("posted", case.id, step.generation, asdict(place))
-        set_delivery(tx, case.id, DeliveryState.CONFIRMED)
-
-    return settle
-
-
-def retract(world: World, step: Step) -> Settle:
-    """A withdrawn draft leaves the inbox, and with it whatever was delivered before it."""
-    if world.inbox is None:
-        raise WrongSetting(
-            "ehr.fhir_url is not set", remedy="Name the EHR's FHIR address; see `epikrise config check`."
-        )
-    with world.store.begin() as tx:
-        case = tx.case(_case_id(step))
-        drafts = _delivered(tx, case.id, below=step.generation + 1)
-    for draft in drafts:
-        delivery.withdraw(world.inbox, key=draft.key, posted=draft.posted, reason=case.withdrawn_by or "withdrawn")
-
-    def settle(tx: Transaction) -> None:
-        if tx.case(case.id).state is CaseState.WITHDRAWN:
-            set_delivery(tx, case.id, DeliveryState.CONFIRMED)
-
-    return settle
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Delivered:
-    """A draft that reached the EHR, or may have: ``posted`` None where its delivery was never confirmed."""
-
-    key: str
-    posted: Posted | None
-
-
-def _delivered(tx: Transaction, case_id: str, *, below: int) -> list[_Delivered]:
-    """The drafts of generations before ``below``, oldest first."""
-    tried = {s.generation for s in tx.steps_of(case_id) if s.name == "deliver" and s.token > 0}
-    found = []
-    for generation in sorted(g for g in tried if g < below):
-        posted = tx.get("posted", case_id, generation)
-        found.append(_Delivered(key=f"{case_id}.{generation}", posted=Posted(**posted) if posted else None))
-    return found
-
-
-def _place(inbox: Inbox, draft: _Delivered) -> Posted | None:
-    return draft.posted or inbox.find(draft.key)
-
-
-def _is_other_delivery(other: Step, step: Step) -> bool:
-    return other.name == "deliver" and other.generation == step.generation and other.id != step.id
 
 
 def set_delivery(tx: Transaction, case_id: str, state: DeliveryState) -> None:
@@ -349,7 +269,8 @@ def set_delivery(tx: Transaction, case_id: str, state: DeliveryState) -> None:
         tx.save_case(replace(case, delivery=state))
 
 
-def _case_id(step: Step) -> str:
+def case_id_of(step: Step) -> str:
+    """Raises UnusableInput for a step that belongs to no case."""
     if step.case_id is None:
         raise UnusableInput(f"step {step.name} names no case")
     return step.case_id
