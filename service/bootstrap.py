@@ -135,4 +135,5 @@ def leave_broker_url(settings: Settings, url: str) -> None:
 def _ehr_client(settings: Settings) -> FhirClient | None:
     if settings.ehr.fhir_url is None:
         return None
-    return FhirClient(settings.ehr.fhir_url, timeout=settings.ehr.timeout_seconds)
+    token = settings.ehr.token.get_secret_value() if settings.ehr.token else None
+    return FhirClient(settings.ehr.fhir_url, token=token, timeout=settings.ehr.timeout_seconds)

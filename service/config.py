@@ -5,18 +5,35 @@ that is silently ignored is found by a patient.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from service.errors import WrongSetting
 
 PREFIX = "EPIKRISE_"
 FILE = "epikrise.toml"
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is no http(s) address") from None  # without the address in it
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no http(s) address")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user or a password")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Section(BaseModel):
@@ -35,20 +52,28 @@ class Mllp(_Section):
     max_connections: int = Field(default=1000, ge=1)
     idle_seconds: float = Field(default=300.0, gt=0)
 
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: set both, or neither")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs certificate and key")
+        return self
+
 
 class Web(_Section):
     """Review, operations, health, FHIR intake. ``public_url``: how a physician's browser reaches it."""
 
     host: str = "127.0.0.1"
     port: Port = 8090
-    public_url: str | None = None
+    public_url: Address | None = None
     intake_token: SecretStr | None = None
 
 
 class Ehr(_Section):
     """The EHR's FHIR API. ``visit_systems``: HL7 assigning authority -> FHIR identifier system of visits."""
 
-    fhir_url: str | None = None
+    fhir_url: Address | None = None
     visit_systems: dict[str, str] = {}
     timeout_seconds: float = Field(default=30.0, gt=0)
     token: SecretStr | None = None
@@ -63,22 +88,33 @@ class Ehr(_Section):
 
 
 class Store(_Section):
-    url: str | None = None
+    """``url``: ``sqlite:////path/file.db`` or ``postgresql://user:password@host/database``; SQLite in ``home`` if unset."""
+
+    url: SecretStr | None = None
 
 
 class Broker(_Section):
+    """``url``: ``redis://…``; unset, `epikrise serve` runs a Redis of its own in ``home``."""
+
     url: SecretStr | None = None
 
 
 class Letter(_Section):
+    """``language`` of the letters, whatever the pages' language."""
+
     language: Literal["de", "en"] = "de"
 
 
 class Model(_Section):
+    """``directory`` with manifest.json, base/ and lora/; the demonstration model if unset."""
+
     directory: Path | None = None
 
 
 class Journey(_Section):
+    """Seconds: until a silent worker's step is another's, between sweeps, until a bell is rung again, and the
+    first wait after a transient error (it doubles)."""
+
     lease_seconds: float = Field(default=60.0, gt=0.2)
     sweep_seconds: float = Field(default=5.0, gt=0)
     ring_again_seconds: float = Field(default=15.0, gt=0)
@@ -100,7 +136,7 @@ class Settings(_Section):
 
     @property
     def store_url(self) -> str:
-        return self.store.url or f"sqlite:///{self.home / 'epikrise.db'}"
+        return self.store.url.get_secret_value() if self.store.url else f"sqlite:///{self.home / 'epikrise.db'}"
 
     @property
     def public_url(self) -> str:
@@ -119,10 +155,17 @@ def load_settings(**overrides: Any) -> Settings:
     if file.is_file():
         try:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise WrongSetting(f"{file} is not TOML: {error}", remedy="Mend that line.") from None
+        except tomllib.TOMLDecodeError as error:
+            raise WrongSetting(f"{file} is not TOML{_place(error)}", remedy="Mend that line.") from None
+        except UnicodeDecodeError:
+            raise WrongSetting(f"{file} is not UTF-8", remedy="Save it as UTF-8.") from None
+        except OSError as error:
+            raise WrongSetting(f"{file}: {error.strerror}", remedy="Let this user read it.") from None
+    if "home" in values:
+        raise WrongSetting(f"{file}: home cannot be set there", remedy=f"Set {PREFIX}HOME.")
     for section, keys in (*_from_environment().items(), *overrides.items()):
-        values[section] = {**values.get(section, {}), **keys}
+        written = values.get(section, {})
+        values[section] = {**written, **keys} if isinstance(written, dict) else written
     try:
         return Settings.model_validate({**values, "home": home.expanduser().absolute()})
     except ValidationError as error:
@@ -130,7 +173,8 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _from_environment() -> dict[str, dict[str, Any]]:
-    """``EPIKRISE_MLLP__PORT=2576`` is ``mllp.port``. Values are read as TOML where they can be."""
+    """``EPIKRISE_MLLP__PORT=2576`` is ``mllp.port``. A table or an array is written as in TOML; all else is text
+    that its setting reads, so that a token of digits stays one."""
     found: dict[str, dict[str, Any]] = {}
     for name, text in os.environ.items():
         if not name.startswith(PREFIX) or name == f"{PREFIX}HOME":
@@ -140,12 +184,22 @@ def _from_environment() -> dict[str, dict[str, Any]]:
             raise WrongSetting(
                 f"{name} is no setting", remedy=f"Settings read {PREFIX}SECTION__KEY, such as {PREFIX}MLLP__PORT."
             )
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
+        value: Any = text
+        if text[:1] in ("{", "["):
+            try:
+                value = tomllib.loads(f"value = {text}")["value"]
+            except tomllib.TOMLDecodeError:
+                raise WrongSetting(
+                    f"{name} is no TOML table or array", remedy='Write it as {"KIS" = "urn:…"}.'
+                ) from None
         found.setdefault(section, {})[key] = value
     return found
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Line and column; the rest of the message may quote the file."""
+    found = re.search(r"\(at [^()]+\)\Z", str(error))
+    return f" {found[0]}" if found else ""
 
 
 def _explain(error: ValidationError) -> str:
@@ -155,5 +209,6 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"{place}: there is no such setting")
         else:
-            lines.append(f"{place}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+            words = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{place}: {words[:1].lower()}{words[1:]}")
     return "; ".join(lines)

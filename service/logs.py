@@ -6,11 +6,14 @@ place: their texts may quote an address with an identifier, or a value.
 
 import logging
 import os
+import re
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from service.errors import WrongSetting
 
 SAFE_KEYS = frozenset(
     [
@@ -40,15 +43,23 @@ SAFE_KEYS = frozenset(
         "tokens",
     ]
 )
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _OURS = ("service", "workers", "adapters", "epikrise")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def configure(home: Path, process: str) -> None:
-    """Log to ``<home>/logs/<process>.log`` from INFO on. One process, one file."""
-    folder = home / "logs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / f"{process}.log", encoding="utf-8")
+    """Log to ``<home>/logs/<process>.log`` from INFO on. One process, one file.
+
+    Raises:
+        WrongSetting: the file cannot be written.
+    """
+    file = home / "logs" / f"{process}.log"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise WrongSetting(f"{file}: {error.strerror}", remedy="Set EPIKRISE_HOME to a folder you own.") from None
     handler.setFormatter(SafeFormatter(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -68,8 +79,8 @@ class SafeFormatter(logging.Formatter):
         ours = record.name.split(".")[0] in _OURS
         event: dict[str, Any] = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         event |= {
-            # an event of ours is a constant; a foreign message is a sentence about who knows what
-            "event": record.msg if ours and isinstance(record.msg, str) and not record.args else "foreign_message",
+            # an event of ours is a constant word; anything else is a sentence about who knows what
+            "event": record.msg if ours and _EVENT.fullmatch(str(record.msg)) else "foreign_message",
             "level": record.levelname.lower(),
             "logger": record.name,
             "process": self._process,

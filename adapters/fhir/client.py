@@ -47,8 +47,8 @@ class FhirClient:
     """One server. Thread-safe; close it or use it in ``with``.
 
     ``timeout`` is in seconds, for each read or write on the socket; connecting has at most five.
-    ``auth`` signs requests (SMART Backend Services, basic); ``verify`` and
-    ``transport`` are httpx's.
+    ``token`` is sent as bearer token; ``auth`` signs requests (SMART Backend Services, basic); ``verify``
+    and ``transport`` are httpx's.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class FhirClient:
         base_url: str,
         *,
         timeout: float = 30.0,
+        token: str | None = None,
         auth: httpx.Auth | None = None,
         verify: Any = True,
         transport: httpx.BaseTransport | None = None,
@@ -68,7 +69,7 @@ class FhirClient:
             auth=auth,
             verify=verify,
             transport=transport,
-            headers={"Accept": FHIR_JSON},
+            headers={"Accept": FHIR_JSON} | ({"Authorization": f"Bearer {token}"} if token else {}),
             follow_redirects=False,
             # Proxies from the environment would carry charts where no setting of ours says so.
             trust_env=False,

@@ -2,19 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.bootstrap import broker_url, open_sealed_store
+from adapters.keys import open_keyring
+from adapters.store import key_ids, open_store
+from service.bootstrap import broker_url
 from service.config import Settings
-from service.errors import EpikriseError
+from service.errors import EpikriseError, WrongSetting
 
 Row = dict[str, Any]
 
 
 def examine(settings: Settings) -> list[Row]:
-    """One row a dependency: ``{check, state: ok | warning | failed, detail, remedy}``."""
+    """One row a dependency: ``{check, state: ok | warning | failed, detail, remedy, code, exit}``; ``code`` and
+    ``exit`` are the error's. Only looks: nothing is created, migrated or repaired."""
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("home", _home),
         ("store", _store),
@@ -25,13 +28,29 @@ def examine(settings: Settings) -> list[Row]:
     )
     rows: list[Row] = []
     for name, look in checks:
+        row: Row = {"check": name, "state": "ok", "detail": "", "remedy": "", "code": "", "exit": 0}
         try:
-            rows.append({"check": name, "state": "ok", "detail": look(settings), "remedy": ""})
+            row["detail"] = look(settings)
         except _Worth as warning:
-            rows.append({"check": name, "state": "warning", "detail": warning.detail, "remedy": warning.remedy})
+            row |= {"state": "warning", "detail": warning.detail, "remedy": warning.remedy}
         except EpikriseError as error:
-            rows.append({"check": name, "state": "failed", "detail": str(error), "remedy": error.remedy})
+            row |= {"state": "failed", "detail": str(error), "remedy": error.remedy or _ELSE, "code": error.code}
+            row |= {"exit": error.exit_code}
+        except OSError as error:
+            detail = f"{error.filename}: {error.strerror}"
+            row |= {"state": "failed", "detail": detail, "remedy": _OWN_HOME, "code": "system", "exit": 1}
+        rows.append(row)
     return rows
+
+
+def verdict(rows: Sequence[Row]) -> int:
+    """The exit code: 3 if a dependency cannot be reached, 1 if one fails otherwise, 0."""
+    codes = {row["exit"] for row in rows if row["state"] == "failed"}
+    return 3 if 3 in codes else int(bool(codes))
+
+
+_ELSE = "See `epikrise config check`, and the logs below EPIKRISE_HOME."
+_OWN_HOME = "Set EPIKRISE_HOME to a folder that this user owns."
 
 
 class _Worth(Exception):
@@ -42,16 +61,36 @@ class _Worth(Exception):
         self.detail, self.remedy = detail, remedy
 
 
+class _Broken(EpikriseError):
+    """A check failed."""
+
+    code = "check_failed"
+
+
 def _home(settings: Settings) -> str:
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.home).free / 2**30
+    home = settings.home
+    if not home.exists():
+        above = next(folder for folder in home.parents if folder.exists())
+        if not os.access(above, os.W_OK):
+            raise WrongSetting(f"{home} is not there, and {above} cannot be written", remedy=_OWN_HOME)
+        raise _Worth(f"{home} is not there yet", "`epikrise serve` makes it.")
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        raise WrongSetting(f"{home} cannot be written", remedy=_OWN_HOME)
+    free = shutil.disk_usage(home).free / 2**30
     if free < 2:
-        raise _Worth(f"{settings.home}: {free:.1f} GiB free", "Make room; the store must be able to grow.")
-    return f"{settings.home}: {free:.0f} GiB free"
+        raise _Worth(f"{home}: {free:.1f} GiB free", "Make room; the store must be able to grow.")
+    return f"{home}: {free:.0f} GiB free"
 
 
 def _store(settings: Settings) -> str:
-    _, store = open_sealed_store(settings)
+    kind, _, path = settings.store_url.partition(":///")
+    # opening a SQLite file or a key folder that is not there would make one
+    if kind.startswith("sqlite") and not Path(path).is_file():
+        raise _Worth(f"{path} is not there yet", "`epikrise serve` makes it.")
+    needed = key_ids(settings.store_url)
+    if not needed:
+        raise _Worth("the store is empty", "`epikrise serve` makes its tables and keys.")
+    store = open_store(settings.store_url, open_keyring(settings.home, needed=needed))
     try:
         store.check()
         with store.read() as tx:
@@ -59,8 +98,8 @@ def _store(settings: Settings) -> str:
     finally:
         store.close()
     if not trail.intact:
-        raise _Worth(f"audit trail is broken at entry {trail.broken_at}", "Compare with the newest backup.")
-    return f"{settings.store_url.partition(':')[0]}, audit trail of {trail.entries} entries intact"
+        raise _Broken(f"audit trail is broken at entry {trail.broken_at}", remedy="Compare it with the newest export.")
+    return f"{kind.partition(':')[0]}, audit trail of {trail.entries} entries intact"
 
 
 def _broker(settings: Settings) -> str:
@@ -80,7 +119,8 @@ def _ehr(settings: Settings) -> str:
         raise _Worth("ehr.fhir_url is not set", "Name the EHR's FHIR address; without it nothing is delivered.")
     from adapters.fhir.client import FhirClient
 
-    with FhirClient(settings.ehr.fhir_url, timeout=min(settings.ehr.timeout_seconds, 5.0)) as client:
+    token = settings.ehr.token.get_secret_value() if settings.ehr.token else None
+    with FhirClient(settings.ehr.fhir_url, token=token, timeout=min(settings.ehr.timeout_seconds, 5.0)) as client:
         client.capabilities()
     return "answers"
 

@@ -125,3 +125,20 @@ def list_models(as_json: AsJson = False) -> None:
         print_json(rows)
     else:
         print_rows([{**row, "digests": json.dumps(row["digests"])[:60]} for row in rows], ("name", "path", "active"))
+
+
+@model_app.command("verify")
+def verify_model(
+    directory: Annotated[Path | None, typer.Argument(help="Model directory; default: the one in use.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every file of a model with its manifest. Exit 3 if one is missing, added or changed."""
+    from workers.app import model_directory
+    from workers.writer.manifest import verify_manifest
+
+    chosen = directory or model_directory(load_settings())
+    manifest = verify_manifest(chosen)
+    if as_json:
+        print_json({"name": manifest.name, "path": str(chosen), "files": len(manifest.files), "intact": True})
+    else:
+        say(f"{manifest.name}: {len(manifest.files)} files agree with their digests")

@@ -2,10 +2,12 @@
 
 import os
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 
-from service.cli import cases, demonstration, letters, messages, processes, queues
+from service.cli import audit, cases, demonstration, letters, messages, processes, queues
 from service.cli.output import complain
 from service.errors import EpikriseError
 
@@ -25,6 +27,7 @@ app.add_typer(cases.app, name="case", help="One case, its timeline and its next 
 app.add_typer(queues.app, name="queue", help="The stages and their health.")
 app.add_typer(processes.config_app, name="config", help="The settings.")
 app.add_typer(letters.model_app, name="model", help="The models on this machine.")
+app.add_typer(audit.app, name="audit", help="The tamper-evident audit trail.")
 
 
 def run() -> None:
@@ -40,3 +43,17 @@ def run() -> None:
         # the reader of our output is gone; without this Python complains once more while it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        complain(f"{error.filename or 'the system'}: {error.strerror or type(error).__name__}")
+        sys.exit(2)
+    except Exception as error:
+        # class and place only: the text of a foreign exception may quote a chart
+        complain(
+            f"unexpected {type(error).__name__} at {_place(error)}; this is a fault of the program, please report it"
+        )
+        sys.exit(1)
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

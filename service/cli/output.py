@@ -31,10 +31,15 @@ def print_text(text: str) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """A table on stdout; plain, so that it can be piped."""
+    """A table on stdout; plain and never cut, so that it can be piped and an id copied."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "))
+        table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    Console(highlight=False, soft_wrap=True).print(table, markup=False)
+    width = None if sys.stdout.isatty() else _UNLIMITED
+    # markup off: a bracket in a value is a bracket
+    Console(highlight=False, soft_wrap=True, markup=False, width=width).print(table)
+
+
+_UNLIMITED = 100_000

@@ -1,12 +1,13 @@
 """``serve``, ``worker``, ``doctor``, ``config check``: the processes and their settings."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from service.cli.output import print_json, print_rows, say
-from service.config import load_settings
-from service.errors import UnusableInput
+from service.config import Settings, load_settings
+from service.errors import UnusableInput, WrongSetting
 from service.pipeline import QUEUES
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,22 +42,23 @@ def worker(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Every dependency, each failure with its mend. Exit 1 if one fails."""
-    from service.cli.checkup import examine
+    """Every dependency, each failure with its mend. Exit 3 if one cannot be reached, 1 if one fails otherwise."""
+    from service.cli.checkup import examine, verdict
 
     rows = examine(load_settings())
     if as_json:
         print_json(rows)
     else:
         print_rows(rows, ("check", "state", "detail", "remedy"))
-    if any(row["state"] == "failed" for row in rows):
-        raise typer.Exit(1)
+    if code := verdict(rows):
+        raise typer.Exit(code)
 
 
 @config_app.command()
 def check(as_json: AsJson = False) -> None:
-    """The settings in force; secrets redacted."""
+    """The settings in force; secrets redacted. Exit 2 if one is wrong."""
     settings = load_settings()
+    _look_for_files(settings)
     values = settings.model_dump(mode="json")  # pydantic redacts SecretStr
     if as_json:
         print_json(values)
@@ -68,3 +70,16 @@ def check(as_json: AsJson = False) -> None:
     ]
     print_rows(rows, ("setting", "value"))
     say("the settings are in order")
+
+
+def _look_for_files(settings: Settings) -> None:
+    """Raises WrongSetting for the first file or folder that a setting names and nobody can read."""
+    named = {
+        "mllp.certificate": settings.mllp.certificate,
+        "mllp.key": settings.mllp.key,
+        "mllp.client_ca": settings.mllp.client_ca,
+        "model.directory": settings.model.directory,
+    }
+    for setting, path in named.items():
+        if path is not None and not os.access(path, os.R_OK):
+            raise WrongSetting(f"{setting}: {path} cannot be read", remedy="Name a path that this user can read.")
