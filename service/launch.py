@@ -21,4 +21,4 @@ class LaunchAddresses:
         return mac.hexdigest()[:40]
 
     def is_valid(self, case_id: str, token: str) -> bool:
-        return hmac.compare_digest(self.token(case_id), token)
+        return hmac.compare_digest(self.token(case_id).encode(), token.encode())  # compares str in ASCII only

@@ -57,4 +57,3 @@ def _patient(desk: Desk, ui: Lang) -> dict[str, str]:
         "start": shown("visit.start"),
         "end": shown("visit.end"),
     }
-

@@ -94,9 +94,7 @@ def section_views(desk: Desk, findings: Sequence[FindingView], ui: Lang) -> tupl
     )
 
 
-def _view(
-    finding: Finding, desk: Desk, places: Sequence[Section], handles: Sequence[str], ui: Lang
-) -> FindingView:
+def _view(finding: Finding, desk: Desk, places: Sequence[Section], handles: Sequence[str], ui: Lang) -> FindingView:
     key = finding_key(finding)
     fact = desk.chart.get(finding.chart.handle) if finding.chart else None
     section = None
@@ -168,9 +166,7 @@ def _pieces(text: str, start: int, end: int, marks: Sequence[_Mark]) -> list[Pie
         if place < first:
             pieces.append(Piece(text=text[place:first]))
         anchor = mark.anchor if mark.start >= start else ""
-        pieces.append(
-            Piece(text=text[first:last], kind=mark.kind, target=mark.target, anchor=anchor, label=mark.label)
-        )
+        pieces.append(Piece(text=text[first:last], kind=mark.kind, target=mark.target, anchor=anchor, label=mark.label))
         place = last
     if place < end:
         pieces.append(Piece(text=text[place:end]))

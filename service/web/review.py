@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route

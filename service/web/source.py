@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from service.bootstrap import Installation
 from service.chart import chart_from_payload
 from service.chart.bundle import resources_of
@@ -60,18 +62,22 @@ def read_source(installation: Installation, case_id: str, handle: str) -> tuple[
         EhrUnavailable.
     """
     with installation.store.begin() as tx:
-        payload, draft = tx.get("chart", case_id), tx.get("draft", case_id)
-        stored, key = tx.messages_of(case_id), tx.case(case_id).key
+        case = tx.case(case_id)
+        # as on the desk: what came in after the draft is what the letter is held against
+        latest = tx.get("latest_chart", case_id, case.generation) if tx.signature(case_id) is None else None
+        payload = latest or tx.get("chart", case_id, case.generation)
+        draft = tx.get("draft", case_id, case.generation)
+        stored = tx.messages_of(case_id)
         tx.audit("reviewer", "source_opened", case_id=case_id, detail=handle if _is_handle(handle) else "")
     fact = chart_from_payload(payload).get(handle) if payload else None
     if fact is None:
         raise NotFound("no fact of this case has that handle", remedy="Open the source from the review.")
     messages = [installation.world.reader(each.body) for each in stored if each.channel == "mllp"]
-    resources = [r for each in stored if each.channel == "fhir" for r in resources_of(json.loads(each.body))]
+    resources = [r for each in stored if each.channel == "fhir" for r in resources_of(orjson.loads(each.body))]
     parts = fact.source.split(" + ")
     found = [source for part in parts for source in _look_up(part, messages, resources)]
     if len(found) < len(parts) and installation.world.chart_source is not None:
-        resources += installation.world.chart_source.resources(key, _record_number(messages))
+        resources += installation.world.chart_source.resources(case.key, _record_number(messages))
         found = [source for part in parts for source in _look_up(part, messages, resources)]
     if not found:
         raise NotFound("the source is no longer at the EHR", remedy="Ask the EHR's operator.")
@@ -108,7 +114,9 @@ def _segment_lines(message: Message, path: str) -> Iterator[Line]:
         if segment.index != int(wanted[2]):
             continue
         for number in range(1, 100):
-            told = [" ".join(filter(None, segment.components(number, n + 1))) for n in range(segment.repetitions(number))]
+            told = [
+                " ".join(filter(None, segment.components(number, n + 1))) for n in range(segment.repetitions(number))
+            ]
             if any(told):
                 marked = wanted[3] is not None and int(wanted[3]) == number
                 yield Line(label=f"{wanted[1]}-{number}", value=" / ".join(filter(None, told)), marked=marked)

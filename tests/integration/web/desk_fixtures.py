@@ -21,7 +21,7 @@ from service.chart import build_chart, chart_payload
 from service.chart.bundle import resources_of
 from service.config import load_settings
 from service.letter import letter_payload, resolve, verification_payload
-from service.model import CaseState, DeliveryState, Event, Lang, RawLetter, WriterInfo
+from service.model import CaseState, DeliveryState, Event, Lang, Posted, RawLetter, WriterInfo
 from service.signoff import Desk, open_desk
 from service.verify import verify
 from service.web.app import create_app
@@ -89,9 +89,9 @@ class WebDesk:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serves on a free port; yields ``http://127.0.0.1:port``."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def serving(app: ASGIApp, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serves on ``listener`` or a free port; yields ``http://127.0.0.1:port``."""
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -140,8 +140,12 @@ def put_case(
     bundle: dict[str, Any] | None = None,
     letter: RawLetter | None = None,
     drafted: bool = True,
+    delivered: bool = True,
 ) -> str:
-    """What the journey up to the inbox would have left in the store; the case's id."""
+    """What the journey up to the inbox would have left in the store; the case's id.
+
+    Not ``delivered``: its delivery waits as a step.
+    """
     bundle = bundle or told.bundle
     chart = build_chart([], resources_of(copy.deepcopy(bundle)))
     raw = letter or RawLetter(
@@ -150,7 +154,7 @@ def put_case(
     filled = resolve(raw, chart)
     verification = verify(filled.text, chart, told.lang, spans=filled.spans)
     with installation.store.begin() as tx:
-        case = tx.add_case(f"SYN|{told.visit_number}", lang=told.lang)
+        case = tx.add_case(f"EPIKRISE-SYN|{told.visit_number}", lang=told.lang)
         message, _ = tx.add_message(
             channel="fhir", sender="test", control_id=told.visit_number, body=json.dumps(bundle).encode(), ack_code=None
         )
@@ -160,12 +164,12 @@ def put_case(
             tx.put("raw", case.id, 1, asdict(raw))
             tx.put("draft", case.id, 1, letter_payload(filled))
             tx.put("verification", case.id, 1, verification_payload(verification))
-        tx.save_case(
-            replace(
-                case,
-                generation=1,
-                state=CaseState.IN_INBOX if drafted else CaseState.DRAFTING,
-                delivery=DeliveryState.CONFIRMED if drafted else DeliveryState.NONE,
-            )
-        )
+        state, delivery = CaseState.DRAFTING, DeliveryState.NONE
+        if drafted and delivered:
+            state, delivery = CaseState.IN_INBOX, DeliveryState.CONFIRMED
+            tx.put("posted", case.id, 1, asdict(Posted(document="DocumentReference/1", task="Task/1")))
+        elif drafted:
+            state, delivery = CaseState.DRAFTED, DeliveryState.WAITING
+            tx.add_step("deliver", "deliver", case_id=case.id, generation=1)
+        tx.save_case(replace(case, generation=1, state=state, delivery=delivery))
     return case.id
