@@ -1,5 +1,6 @@
 """``send``, ``intake``, ``chart``: messages and what they mean."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,29 +28,43 @@ def add_to(app: typer.Typer) -> None:
 
 def send(
     files: Files,
+    *,
     to: Annotated[str, typer.Option(help="HOST:PORT of the listener")],
-    tls: Annotated[bool, typer.Option(help="Speak TLS.")] = False,
-    ca: Annotated[Path | None, typer.Option(help="Trust this CA certificate (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for an acknowledgement.")] = 30.0,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS; implied by the options below.")] = False,
+    ca: Annotated[Path | None, typer.Option(help="Trust this authority (PEM).")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Our certificate (PEM), where the listener asks.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    server_name: Annotated[str | None, typer.Option(help="The name in the listener's certificate.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an acknowledgement.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Send HL7 messages over MLLP and print each acknowledgement."""
+    """Send HL7 messages over MLLP and print each acknowledgement. Exit 1 if one was refused."""
     from adapters.hl7.mllp_client import ClientTls
     from adapters.hl7.mllp_client import send as send_messages
 
-    host, _, port = to.rpartition(":")
-    if not host or not port.isdigit():
-        raise UnusableInput("--to", remedy="Give HOST:PORT, such as localhost:2575.")
-    bodies = [body for path in files for body in split_messages(read_bytes(path))]
-    rows = []
-    for ack in send_messages(bodies, host, int(port), tls=ClientTls(ca=ca) if tls else None, timeout=timeout):
-        row = {"control_id": ack.control_id, "code": ack.code, "text": ack.text}
-        rows.append(row)
-        if not as_json:
-            print_text(f"{ack.code}  {ack.control_id}  {ack.text}".rstrip())
-    if as_json:
-        print_json(rows)
-    if any(row["code"] not in ("AA", "CA") for row in rows):
+    host, port = _address(to)
+    secure = ClientTls(ca=ca, certificate=cert, key=key, server_name=server_name)
+    with_tls = tls or secure != ClientTls()
+    bodies = [body for path in files for body in _bodies(path)]
+    rows: list[dict[str, Any]] = []
+    all_taken = True
+    try:
+        acks = send_messages(bodies, host, port, tls=secure if with_tls else None, timeout=timeout)
+        for body, ack in zip(bodies, acks, strict=True):
+            row = {
+                "control_id": read_message(body).control_id,
+                "code": ack.code or None,
+                "error": ack.error_code or None,
+                "text": ack.text,
+            }
+            rows.append(row)
+            all_taken = all_taken and ack.is_positive
+            if not as_json:
+                print_text("  ".join(str(value) for value in row.values() if value))
+    finally:
+        if as_json:  # also what was acknowledged before the listener fell silent
+            print_json(rows)
+    if not all_taken:
         raise typer.Exit(1)
 
 
@@ -61,14 +76,10 @@ def intake(
     """Say what messages mean: event, case, acknowledgement."""
     if not dry_run:
         raise UnusableInput("--dry-run", remedy="Add --dry-run, or send the files with `epikrise send`.")
-    authorities = {system: name for name, system in load_settings().ehr.visit_systems.items()}
+    authorities = load_settings().ehr.authorities
     rows: list[dict[str, Any]] = []
     for path in files:
-        try:
-            bodies = split_messages(read_bytes(path))
-        except UnusableInput as error:
-            raise UnusableInput(f"{path}: {error.detail}", remedy=error.remedy) from None
-        for body in bodies:
+        for body in _bodies(path):
             reading = understand(read_message(body), authorities=authorities)
             rows.append(
                 {
@@ -112,3 +123,20 @@ def language(text: str) -> Lang:
     if text == "en":
         return "en"
     raise UnusableInput("--lang", remedy="Give de or en.")
+
+
+def _address(text: str) -> tuple[str, int]:
+    """``host:port``, ``[::1]:port``. Raises UnusableInput."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UnusableInput("--to", remedy="Give HOST:PORT, such as localhost:2575.")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _bodies(path: Path) -> Iterable[bytes]:
+    """The messages of one file. Raises UnusableInput naming the file."""
+    data = read_bytes(path)
+    try:
+        return split_messages(data)
+    except UnusableInput as error:
+        raise UnusableInput(f"{path}: {error.detail}", remedy=error.remedy) from None

@@ -1,9 +1,9 @@
 """FHIR in, over real HTTP, with a real store and the sandbox EHR."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +16,15 @@ import uvicorn
 from fhir_fixtures import Resource, SandboxEhr, a_visit, collection
 from sqlalchemy import select
 
+from adapters.store import SqlStore
 from adapters.store.engine import open_engine, transaction
 from adapters.store.tables import messages
 from service.bootstrap import Installation, open_installation
 from service.config import Settings
+from service.errors import StoreUnavailable
 from service.model import Case, CaseState, Step, StoredMessage
 from service.pipeline import Outcome, run_step
+from service.ports import Transaction
 from service.web.app import create_app
 from workers.training.synthetic import SyntheticCase, generate_case
 
@@ -42,6 +45,22 @@ class Bells:
         pass
 
 
+@dataclass
+class Fragile:
+    """A store that can be away."""
+
+    store: SqlStore
+    is_away: bool = False
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        if self.is_away:
+            raise StoreUnavailable("test")
+        return self.store.begin()
+
+    def check(self) -> None:
+        self.store.check()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A running service; ``post`` speaks to it over HTTP."""
@@ -49,6 +68,7 @@ class Service:
     installation: Installation
     http: httpx.Client
     bells: Bells
+    store: Fragile
 
     def post(self, path: str, body: Any = b"", **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -92,8 +112,8 @@ def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
         }
     )
     opened = open_installation(settings)
-    bells = Bells()
-    installation = replace(opened, world=replace(opened.world, bell=bells))
+    bells, store = Bells(), Fragile(opened.store)
+    installation = replace(opened, world=replace(opened.world, bell=bells, store=store))
     server = uvicorn.Server(
         uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="critical", access_log=False)
     )
@@ -105,7 +125,7 @@ def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
-        yield Service(installation=installation, http=http, bells=bells)
+        yield Service(installation=installation, http=http, bells=bells, store=store)
     server.should_exit = True
     thread.join(20)
     opened.close()
@@ -202,14 +222,10 @@ def test_one_visit_posted_alone_is_taken(service: Service) -> None:
 
 
 def test_while_the_store_is_away_the_sender_sends_again_and_nothing_is_half_done(service: Service) -> None:
-    database = service.installation.settings.home / "epikrise.db"
-    blocker = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-    blocker.execute("BEGIN IMMEDIATE")
-    try:
-        assert told(service.post("/fhir", collection(*visit())))[:2] == (503, "transient")
-    finally:
-        blocker.execute("ROLLBACK")
-        blocker.close()
+    service.store.is_away = True
+    assert told(service.post("/fhir", collection(*visit())))[:2] == (503, "transient")
+    assert told(service.post("/fhir", b"no json"))[:2] == (503, "transient")
+    service.store.is_away = False
     assert service.kept() == []
     assert service.post("/fhir", collection(*visit())).status_code == 200
     assert service.case().key == KEY
