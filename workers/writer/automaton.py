@@ -24,6 +24,8 @@ class State(NamedTuple):
         number: node of the current word among the number words; -1 when it is none.
         unit: node of the current word among the units; only while ``pending``.
         pending: words left that may not be a unit.
+        breaks: line breaks since the last visible character; there is one blank line at most, and none
+            at the start, for a model that has lost its way likes to write nothing else.
     """
 
     handle: int = 0
@@ -33,9 +35,11 @@ class State(NamedTuple):
     number: int = -1
     unit: int = -1
     pending: int = 0
+    breaks: int = 0
 
 
-START = State()
+_MOST_BREAKS = 2
+START = State(breaks=_MOST_BREAKS)
 
 
 def advance(state: State, char: str, handles: Trie) -> State | None:
@@ -101,8 +105,8 @@ def _digit(state: State, char: str) -> State | None:
 
 def _other(state: State, char: str) -> State | None:
     if char == "\n":
-        closed = _close_word(state, char)
-        return closed._replace(edge="line") if closed else None
+        closed = _close_word(state, char) if state.breaks < _MOST_BREAKS else None
+        return closed._replace(edge="line", breaks=state.breaks + 1) if closed else None
     nodes = _moved(state, char)
     letter = char.isalpha()
     if state.digits and nodes:
@@ -116,7 +120,7 @@ def _other(state: State, char: str) -> State | None:
     if letter:
         return _letter(state, char, nodes)
     closed = _close_word(state, char)
-    return closed._replace(terms=nodes, edge="gap") if closed else None
+    return closed._replace(terms=nodes, edge="gap", breaks=state.breaks if char.isspace() else 0) if closed else None
 
 
 def _letter(state: State, char: str, nodes: tuple[int, ...]) -> State | None:

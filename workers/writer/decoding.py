@@ -79,7 +79,7 @@ def _is_harmless(piece: bytes) -> bool:
         text = piece.decode()
     except UnicodeDecodeError:
         return False
-    if any(char in "0123456789[" or is_barred(char) for char in text):
+    if any(char in "0123456789[\n" or is_barred(char) for char in text):
         return False
     # In two words the second might be a unit after a number word that the first completes.
     return len(_WORD.findall(text)) <= 1

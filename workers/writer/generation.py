@@ -55,8 +55,11 @@ def write_greedily(
         own = int(scores.argmax())
         lawful = bool(allowed[own])
         if not lawful and draft.tried.total() < _WAYS_BACK and guard.asks_absent_handle(draft.places[-1], own):
+            written = len(draft.ids)
             cut = _take_back(draft, vocabulary)
-            cache.crop(len(prompt) + max(cut - 1, 0))
+            # the last token that stays goes through the model again, for its scores
+            if removed := written - max(cut - 1, 0):
+                cache.crop(-removed)
             scores = first if cut == 0 else _scores(model, draft.ids[-1:], cache)
             continue
         token = _choose(scores, allowed, draft, line_breaks, vocabulary)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from service.errors import ModelUnavailable
+from service.errors import ModelUnavailable, WrongSetting
 from service.prompt import DEFAULT_BUDGET, PROMPT_VERSION, version_digest
 from workers.writer.handles import HANDLE_VERSION, handles_digest
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
 _REMEDY = "Restore the directory from where it came (for the demonstration model: git checkout), or import it anew."
+_RETRAIN = "Train the LoRA adapter anew with this release."
 _SUFFIXES = frozenset({".json", ".safetensors", ".md", ".txt", ".model", ".jinja"})
 """Forms that cannot carry code; a pickle (.bin, .pt) or a Python file is refused even when listed."""
 
@@ -92,15 +93,19 @@ def verify_manifest(directory: Path) -> Manifest:
             raise ModelUnavailable(f"{directory / path} is missing", remedy=_REMEDY)
         if _digest(directory / path) != digest:
             raise ModelUnavailable(f"{directory / path} differs from its digest in {MANIFEST}", remedy=_REMEDY)
-    if manifest.prompt_digest != version_digest(manifest.prompt_version):
+    try:
+        here = version_digest(manifest.prompt_version)
+    except WrongSetting as fault:
+        raise ModelUnavailable(f"{directory / MANIFEST}: {fault.detail}", remedy=_RETRAIN) from None
+    if manifest.prompt_digest != here:
         raise ModelUnavailable(
             f"{directory / MANIFEST}: prompt version {manifest.prompt_version} is worded differently here",
-            remedy="Train the LoRA adapter anew with this release.",
+            remedy=_RETRAIN,
         )
     if (manifest.handle_version, manifest.handles_digest) != (HANDLE_VERSION, handles_digest()):
         raise ModelUnavailable(
             f"{directory / MANIFEST}: handles {manifest.handle_version} are not this release's {HANDLE_VERSION}",
-            remedy="Train the LoRA adapter anew with this release.",
+            remedy=_RETRAIN,
         )
     return manifest
 

@@ -8,7 +8,9 @@ import torch
 
 from service.errors import ModelUnavailable
 
-REMEDY = "Check the directory with `epikrise model verify`, or restore it."
+REMEDY = "Restore the directory from where it came, or import it anew."
+_ANY_FAULT = Exception
+"""The libraries raise whatever comes over damaged files, classes of their own among it; the class is told."""
 
 
 def stay_offline() -> None:
@@ -30,7 +32,7 @@ def load_tokenizer(base: Path) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False, use_fast=True)
-    except (OSError, ValueError, KeyError) as fault:
+    except _ANY_FAULT as fault:
         raise ModelUnavailable(f"{base}: tokenizer unreadable ({type(fault).__name__})", remedy=REMEDY) from fault
 
 
@@ -63,7 +65,7 @@ def load_quantised(base: Path, *, device: str | None = None) -> Any:
             trust_remote_code=False,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+    except _ANY_FAULT as fault:
         raise ModelUnavailable(f"{base}: weights unreadable ({type(fault).__name__})", remedy=REMEDY) from fault
     keep_weights_unpacked(model)
     return model
@@ -92,7 +94,7 @@ def attach_lora(model: Any, lora: Path) -> Any:
         raise ModelUnavailable(f"{lora / 'adapter_model.safetensors'} is missing", remedy=REMEDY)
     try:
         attached = PeftModel.from_pretrained(model, str(lora), is_trainable=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+    except _ANY_FAULT as fault:
         raise ModelUnavailable(f"{lora}: LoRA adapter unreadable ({type(fault).__name__})", remedy=REMEDY) from fault
     keep_weights_unpacked(attached)
     return attached.eval()

@@ -152,6 +152,11 @@ def test_every_letter_of_the_training_styles_is_lawful(seed: int, lang: Lang) ->
         assert lawful(letter, handles)
 
 
+@pytest.mark.parametrize("text", ["\n", " \nDiagnosen", "Diagnosen\n\n\nTherapie", "Diagnosen\n \n \nTherapie"])
+def test_a_letter_neither_begins_blank_nor_holds_two_blank_lines_in_a_row(text: str) -> None:
+    assert not lawful(text)
+
+
 PIECES = st.sampled_from(
     [
         *"abegmnuvyzäü 0123456789²٣Ⅷ[]().,:;-/\n",
