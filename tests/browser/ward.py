@@ -56,7 +56,11 @@ def a_ward(home: Path, told: SyntheticCase, *, letter: RawLetter | None = None) 
         serving(create_app(installation), listener) as pages,
     ):
         loaded = httpx.post(
-            f"{ehr}/fhir", json=told.bundle, headers={"Content-Type": "application/fhir+json"}, trust_env=False
+            f"{ehr}/fhir",
+            json=told.bundle,
+            headers={"Content-Type": "application/fhir+json"},
+            trust_env=False,
+            timeout=60,
         )
         assert loaded.status_code == 200, loaded.text
         case_id = put_case(installation, told, letter=letter, delivered=False)
