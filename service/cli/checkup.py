@@ -134,8 +134,13 @@ def _model(settings: Settings) -> str:
 
 
 def _gpu(_: Settings) -> str:
-    import torch
+    if _DRIVER.exists():  # else torch would be loaded, in seconds, to say no
+        import torch
 
-    if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(0))
+        if torch.cuda.is_available():
+            return str(torch.cuda.get_device_name(0))
+        raise _Worth("torch does not reach it", "Install the build of torch for this machine's CUDA driver.")
     raise _Worth(f"none; {os.cpu_count()} CPU cores", "The demonstration model runs on a CPU; an 8B model needs a GPU.")
+
+
+_DRIVER = Path("/dev/nvidiactl")

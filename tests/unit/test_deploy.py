@@ -83,6 +83,15 @@ def test_compose_commands_exist_and_their_queues_are_all_served(compose: dict[st
     assert set().union(*map(queues_of, lines)) == set(QUEUES)
 
 
+@pytest.mark.parametrize("name", ["worker", "writer"])
+def test_compose_looks_for_the_sign_of_life_of_the_queues_it_starts(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    queues = re.search(r"--queue ([a-z,]+)", " ".join(service["command"]))
+    assert queues is not None
+
+    assert f"/run/worker-{queues[1].replace(',', '-')}.ready" in " ".join(service["healthcheck"]["test"])
+
+
 def test_compose_asks_for_a_gpu_for_the_writer_alone(compose: dict[str, Any]) -> None:
     devices = compose["services"]["writer"]["deploy"]["resources"]["reservations"]["devices"]
 

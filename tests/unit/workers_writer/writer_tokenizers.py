@@ -11,7 +11,7 @@ from service.model import Chart, Lang
 from service.prompt import build_prompt
 from service.verify.numbers import NUMBER_WORDS
 from workers.training.dataset import synthetic_chart
-from workers.training.styles import STYLES, compose
+from workers.training.styles import DEMONSTRATION_STYLE, STYLES, compose
 from workers.training.tokenizer import END, PAD, train_tokenizer
 from workers.writer.handles import references
 from workers.writer.terms import DIGIT_TERMS
@@ -39,7 +39,7 @@ def letters(seeds: Iterable[int], languages: Sequence[Lang] = LANGUAGES) -> list
         compose(chart(seed, lang), style, lang, random.Random(seed))
         for seed in seeds
         for lang in languages
-        for style in STYLES
+        for style in (*STYLES, DEMONSTRATION_STYLE)
     ]
 
 

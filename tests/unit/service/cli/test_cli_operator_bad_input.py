@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -237,11 +239,19 @@ def test_a_fault_of_the_program_names_its_place_and_quotes_nothing(
     refused(epikrise("draft", str(chart_file)), 1, "unexpected RuntimeError at test_cli_operator_bad_input.py")
 
 
-def test_no_color_leaves_errors_plain(epikrise: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("TERM", os.environ.get("TERM", "xterm-256color"))
+@pytest.mark.parametrize(("no_color", "plain"), [("1", True), ("", False)])
+def test_no_color_leaves_errors_plain_even_where_colour_is_forced(home: Path, no_color: str, plain: bool) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.cli", "queue", "pause", "letters"],
+        cwd=Path(__file__).parents[4],
+        env={**os.environ, "EPIKRISE_HOME": str(home), "FORCE_COLOR": "1", "TERM": "xterm", "NO_COLOR": no_color},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
-    assert "\x1b" not in epikrise("queue", "pause", "letters").err
+    assert ended.returncode == 2
+    assert ("\x1b" not in ended.stderr) is plain
 
 
 def test_verify_gives_the_contracts_json_and_exit_1_for_what_blocks(
