@@ -95,10 +95,8 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
 
 
 def _tls(mllp: Mllp) -> ssl.SSLContext | None:
-    if mllp.certificate is None and mllp.key is None:
-        return None
     if mllp.certificate is None or mllp.key is None:
-        raise WrongSetting("mllp.certificate and mllp.key go together", remedy="Set both, or neither.")
+        return None
     return server_ssl_context(mllp.certificate, mllp.key, client_ca=mllp.client_ca)
 
 
