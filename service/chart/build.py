@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.chart import hl7_diagnosis, hl7_medication, hl7_person, hl7_radiotherapy, hl7_result
+from service.chart import hl7_diagnosis, hl7_medication, hl7_person, hl7_radiotherapy, hl7_result, hl7_schedule
 from service.chart.assemble import assemble
 from service.chart.fhir_medication import read_medications
 from service.chart.fhir_observation import read_findings
@@ -64,4 +64,5 @@ def _from_hl7(messages: Sequence[Message], notes: list[str]) -> list[Item]:
         *hl7_medication.read_systemic(messages, notes),
         *hl7_result.read_results(messages, notes),
         *hl7_diagnosis.read_allergies(messages),
+        *hl7_schedule.read_appointments(messages, notes),
     ]

@@ -119,6 +119,7 @@ _ALIKE: dict[str, Callable[[Item, Item], int]] = {
     "toxicity": _coded("term", "date"),
     "lab": _labs,
     "allergy": _coded("name"),
+    "appointment": lambda one, other: int(one.kind == "appointment" and one.date == other.date),
 }
 
 
