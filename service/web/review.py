@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from service import signoff
 from service.errors import Conflict, SignatureRefused, UnusableInput
+from service.model import StepState
 from service.signoff import Desk
 from service.web.access import for_reviewers, form_token, launch_token
 from service.web.desk_view import desk_view
@@ -47,8 +48,8 @@ async def page(request: Request) -> Response:
     case_id = request.path_params["case_id"]
     if "launch" in request.query_params:
         return RedirectResponse(f"/review/{case_id}", status_code=303)  # the token leaves the address bar
-    desk = await asyncio.to_thread(_open, request, case_id)
-    return _show(request, desk)
+    desk, sent = await asyncio.to_thread(_open, request, case_id)
+    return _show(request, desk, sent=sent)
 
 
 @for_reviewers
@@ -142,8 +143,8 @@ async def sign(request: Request) -> Response:
     try:
         return await _change(request, change)
     except SignatureRefused as refusal:
-        desk = await asyncio.to_thread(_open, request, request.path_params["case_id"])
-        return _show(request, desk, refusal=str(refusal), signer=signer, status=422)
+        desk, sent = await asyncio.to_thread(_open, request, request.path_params["case_id"])
+        return _show(request, desk, sent=sent, refusal=str(refusal), signer=signer, status=422)
 
 
 @for_reviewers
@@ -154,21 +155,31 @@ async def discard(request: Request) -> Response:
     )
 
 
-def _open(request: Request, case_id: str) -> Desk:
+def _open(request: Request, case_id: str) -> tuple[Desk, str]:
+    """The desk, and how far the signed document is: ``arrived``, ``refused`` or ``sending``.
+
+    The case's delivery state does not say it: right after the signature it is still the draft's.
+    """
     installation = installation_of(request)
     desk = signoff.open_desk(installation.world, case_id)
     with installation.store.begin() as tx:
         tx.audit(_WHO, "opened", case_id=case_id)
-    return desk
+        final = [step.state for step in tx.steps_of(case_id) if step.name == "finalize"]
+    if StepState.DONE in final:
+        return desk, "arrived"
+    return desk, "refused" if StepState.DEAD in final else "sending"
 
 
-def _show(request: Request, desk: Desk, *, refusal: str = "", signer: str = "", status: int = 200) -> Response:
+def _show(
+    request: Request, desk: Desk, *, sent: str, refusal: str = "", signer: str = "", status: int = 200
+) -> Response:
     if refusal and "text/html" not in request.headers.get("accept", ""):
         raise SignatureRefused(refusal)
     context: dict[str, Any] = {
         **desk_view(desk, page_lang(request)),
         "base": f"/review/{desk.case.id}",
         "form_token": form_token(launch_token(request)),
+        "sent": sent,
         "refusal": refusal,
         "signer": signer,
     }

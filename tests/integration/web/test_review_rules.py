@@ -10,6 +10,7 @@ from desk_fixtures import HTML, WebDesk, a_desk, put_case
 
 from service.letter import finding_key
 from service.model import CaseState
+from service.pipeline import run_step
 from workers.training.synthetic import generate_case
 
 
@@ -159,6 +160,15 @@ def test_a_signed_letter_shows_its_signer_and_text_and_no_forms(desk: WebDesk) -
     assert text.split("\n")[0] in html
     assert desk.post("section/0", form_token=_token(desk), text="anders").status_code == 409
     assert desk.desk().review.text == text
+
+
+def test_a_signed_letter_is_said_to_be_at_the_ehr_only_when_it_is(desk: WebDesk) -> None:
+    desk.sign()
+    assert "auf dem Weg ins KIS" in desk.page().text
+    with desk.installation.store.read() as tx:
+        final = next(step for step in tx.steps_of(desk.case_id) if step.name == "finalize")
+    run_step(desk.installation.world, final.id)  # no EHR is set: the step is dead
+    assert "Das KIS hat das fertige Dokument nicht angenommen" in desk.page().text
 
 
 def test_a_discarded_draft_is_withdrawn_and_its_text_stays_readable_without_forms(desk: WebDesk) -> None:
