@@ -143,10 +143,30 @@ def _identifying_words(chart: Chart) -> re.Pattern[str] | None:
             whole = {fact.value, fact.display.de, fact.display.en}
             words |= whole
             if fact.type is FactType.NAME:
-                words |= {part for name in whole for part in re.findall(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*", name)}
+                names = whole | {name.translate(_TRANSCRIPTION) for name in whole}
+                words |= names
+                for part in (r"[^\W\d_]+(?:[-'’][^\W\d_]+)*", r"[^\W\d_]+"):  # double names whole and by halves
+                    words |= {found for name in names for found in re.findall(part, name)}
+            if fact.type is FactType.DATE:
+                words |= _numeric_forms(fact.value)
     # A title says who nobody is; hiding it would blot out words such as the drug names that contain it.
     words = {word for word in words if len(word) > 1 and word.lower() not in {"dr", "med", "prof", "von", "van", "de"}}
     if not words:
         return None
     longest_first = sorted(words, key=lambda word: (-len(word), word))
-    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)", re.IGNORECASE)
+    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")s?(?!\w)", re.IGNORECASE)
+
+
+_TRANSCRIPTION = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+"""As systems write names that cannot or do not write umlauts."""
+
+
+def _numeric_forms(iso: str) -> set[str]:
+    """A day as free text writes it in digits, German and English; none for a date that is less precise."""
+    found = re.fullmatch(r"(\d{2}(\d{2}))-(\d{2})-(\d{2})", iso)
+    if not found:
+        return set()
+    year, short, month, day = found.groups()
+    days = {(day, month), (day.lstrip("0"), month.lstrip("0"))}
+    forms = {f"{d}{mark}{m}{mark}{y}" for d, m in days for y in (year, short) for mark in (".", "/", "-")}
+    return forms | {f"{m}/{d}/{y}" for d, m in days for y in (year, short)} | {f"{year}{month}{day}"}
