@@ -7,7 +7,7 @@ from adapters.hl7.ack import build_ack, refuse
 from adapters.hl7.message import Message, read_message
 from adapters.hl7.mllp_connection import Peer
 from service.errors import UnusableInput
-from service.intake import answer, understand
+from service.intake import acknowledge, answer
 from service.intake.answer import REJECTED
 from service.model import AckError
 
@@ -52,7 +52,7 @@ class MessageReceiver:
             await self._keep_message(body, None, ack_code="AR", error_code="no_msh")
             return refuse(body, REJECTED, _NO_MSH)
         try:
-            ack = understand(message).ack
+            ack = acknowledge(message)
         except Exception:
             # A fault of ours must not cost the sender's bytes.
             await self._keep_message(body, message, ack_code="AE", error_code="207")

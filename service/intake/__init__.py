@@ -9,7 +9,15 @@ identity.py   case keys and times, shared by both
 
 from service.intake.answer import answer, is_acknowledgment
 from service.intake.encounter import understand_encounter
-from service.intake.message import understand
+from service.intake.message import acknowledge, understand
 from service.intake.notification import Notification, read_notification
 
-__all__ = ["Notification", "answer", "is_acknowledgment", "read_notification", "understand", "understand_encounter"]
+__all__ = [
+    "Notification",
+    "acknowledge",
+    "answer",
+    "is_acknowledgment",
+    "read_notification",
+    "understand",
+    "understand_encounter",
+]

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.intake.answer import ERROR, POSITIVE, REJECTED, answer, is_acknowledgment
 from service.intake.identity import BERLIN, NO_AUTHORITIES, iso_date, read_hl7_time, stay_key, visit_key
-from service.model import AckError, Event, Fields, Reading
+from service.model import Ack, AckError, Event, Fields, Reading
 from service.ports import Message, Segment
 
 EVENTS: Final = {
@@ -36,10 +36,9 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     """
     warnings: list[str] = []
     trigger = _trigger(message)
-    fault = None if is_acknowledgment(message) else _find_fault(message, trigger)
-    ack = answer(message, fault[0], fault[1]) if fault else answer(message, POSITIVE)
+    ack = acknowledge(message)
     event = Event.IGNORED
-    if fault is None and not is_acknowledgment(message):
+    if ack.error is None and not is_acknowledgment(message):
         event = EVENTS[message.type.strip()][trigger]
     event_time = _event_time(message, local, warnings)
     case_key = None
@@ -56,6 +55,12 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
         ack=ack,
         warnings=tuple(warnings),
     )
+
+
+def acknowledge(message: Message) -> Ack:
+    """What the sender of ``message`` is told: all that has to be known before it is answered. Never raises."""
+    fault = None if is_acknowledgment(message) else _find_fault(message, _trigger(message))
+    return answer(message, fault[0], fault[1]) if fault else answer(message, POSITIVE)
 
 
 def _find_fault(message: Message, trigger: str) -> tuple[tuple[str, str], AckError] | None:
