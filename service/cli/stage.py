@@ -34,7 +34,7 @@ from workers.training.synthetic import SyntheticCase
 
 VISIT_AUTHORITY = "EPIKRISE-SYN"
 VISIT_SYSTEM = "urn:epikrise:synthetic:visit"
-_STEPS = ("read", "chart", "write", "check", "deliver")
+_STEPS = ("chart", "write", "check", "deliver")
 _PATIENCE = 300.0  # s; a cold start on two slow cores takes a tenth of it
 
 
@@ -155,7 +155,7 @@ class Stage:
             DemonstrationFailed: it did not arrive; names the stage and the log to read.
         """
         with FhirClient(f"{self.ehr_url}/fhir") as ehr, _progress() as progress:
-            task = progress.add_task("the EHR gets the invented chart", total=len(_STEPS) + 2)
+            task = progress.add_task("the EHR gets the invented chart", total=len(_STEPS) + 3)
             _load_chart(self.ehr_url, case.bundle)
             progress.update(task, advance=1, description="HL7 v2 over MLLP")
             for ack in send(case.messages, "127.0.0.1", self.mllp_port, timeout=30.0):
@@ -187,7 +187,7 @@ class Stage:
                 task, completed=2 + len(done & set(_STEPS)) + (1 if found else 0), description=_doing(steps)
             )
             if found and found.state in (CaseState.IN_INBOX, CaseState.IN_REVIEW, CaseState.SIGNED):
-                progress.update(task, completed=len(_STEPS) + 2, description="in the inbox")
+                progress.update(task, completed=len(_STEPS) + 3, description="in the inbox")
                 return found.id
             if found and found.state in (CaseState.FAILED, CaseState.HELD):
                 bad = next((step for step in steps if step.state is StepState.DEAD), None)
@@ -232,7 +232,7 @@ class Stage:
     def _wait_for(self, url: str, name: str) -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            self._look_alive()
+            self._look_alive(name)
             try:
                 if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
                     return
@@ -244,8 +244,9 @@ class Stage:
     def _log(self, name: str) -> Path:
         return self.settings.home / "logs" / f"{name.replace(' ', '-')}.out"
 
-    def _look_alive(self) -> None:
-        for name, process in self.processes.items():
+    def _look_alive(self, *names: str) -> None:
+        for name in names or self.processes:
+            process = self.processes[name]
             if process.poll() is not None:
                 raise DemonstrationFailed(
                     f"the {name} ended with {process.returncode}", remedy=f"Read {self._log(name)}."
@@ -254,14 +255,13 @@ class Stage:
 
 def _doing(steps: Any) -> str:
     words = {
-        "read": "message understood",
         "chart": "chart being built",
         "write": "the model writes (it is loaded first)",
         "check": "letter against chart",
         "deliver": "to the EHR's inbox",
     }
     live: list[Step] = [step for step in steps if step.state is not StepState.DONE]
-    return words.get(live[-1].name, live[-1].name) if live else "waiting"
+    return words.get(live[-1].name, live[-1].name) if live else "the message is being read"
 
 
 def _progress() -> Progress:
