@@ -51,6 +51,22 @@ class Pool:
     facts: Mapping[str, Sequence[Fact]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """Shares of training charts that are put together anew, renumbered, shuffled, and given short noise as values."""
+
+    recombined: float
+    renumbered: float
+    shuffled: float
+    brief: float
+
+
+BASE_VARIATION = Variation(recombined=0.6, renumbered=0.35, shuffled=0.3, brief=0.6)
+"""For a base: numbers with gaps and leaves in any order force it to read the prompt instead of counting."""
+STYLE_VARIATION = Variation(recombined=0.35, renumbered=0.05, shuffled=0.05, brief=0.3)
+"""For a LoRA adapter: near to what charts look like, since reading is learned and a style is to be."""
+
+
 def shape(handle: str) -> str:
     """``course.1.volume.2.dose`` -> ``course.N.volume.N.dose``."""
     return ".".join("N" if part.isdigit() else part for part in handle.split("."))
@@ -65,15 +81,15 @@ def gather(charts: Iterable[Chart]) -> Pool:
     return Pool(facts=facts)
 
 
-def vary(chart: Chart, pool: Pool, rng: random.Random) -> Chart:
+def vary(chart: Chart, pool: Pool, rng: random.Random, variation: Variation = BASE_VARIATION) -> Chart:
     """A chart to train on, made from this one or from the pool. The same for the same state of ``rng``."""
-    facts = _recombined(pool, rng) if rng.random() < 0.6 else _thinned(chart, rng)
-    if rng.random() < 0.35:
+    facts = _recombined(pool, rng) if rng.random() < variation.recombined else _thinned(chart, rng)
+    if rng.random() < variation.renumbered:
         facts = _renumbered(facts, rng)
     # Values that choose no word are noise to be read over; short noise makes short, cheap prompts.
-    brief = rng.random() < 0.6
+    brief = rng.random() < variation.brief
     facts = [_reworded(fact, rng, brief=brief) for fact in facts]
-    if rng.random() < 0.3:
+    if rng.random() < variation.shuffled:
         facts = _shuffled(facts, rng)
     return Chart(facts=tuple(facts))
 

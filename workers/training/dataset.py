@@ -14,7 +14,7 @@ import torch
 from service.chart import build_chart
 from service.model import Chart, Lang
 from service.prompt import build_prompt
-from workers.training.augment import Pool, gather, vary
+from workers.training.augment import BASE_VARIATION, Pool, Variation, gather, vary
 from workers.training.styles import compose
 from workers.training.synthetic import generate_case
 from workers.writer.engine import encode_prompt
@@ -87,11 +87,19 @@ def sample_texts(source: Source, styles: Sequence[str], rng: random.Random, coun
         yield from (compose(chart, style, lang, rng) for style in styles)
 
 
-def draw_pair(source: Source, styles: Sequence[str], tokenizer: Any, rng: random.Random, *, most: int) -> Pair:
+def draw_pair(
+    source: Source,
+    styles: Sequence[str],
+    tokenizer: Any,
+    rng: random.Random,
+    *,
+    most: int,
+    variation: Variation = BASE_VARIATION,
+) -> Pair:
     """One varied chart with a letter in each of these styles; at most ``most`` tokens."""
     while True:
         lang: Lang = rng.choice(("de", "en"))
-        chart = vary(rng.choice(source.charts[lang]), source.pools[lang], rng)
+        chart = vary(rng.choice(source.charts[lang]), source.pools[lang], rng, variation)
         prompt = encode_prompt(tokenizer, build_prompt(chart, lang, knows=knows).text)
         letters = [
             [*tokenizer(compose(chart, style, lang, rng))["input_ids"], tokenizer.eos_token_id] for style in styles
@@ -102,11 +110,18 @@ def draw_pair(source: Source, styles: Sequence[str], tokenizer: Any, rng: random
 
 
 def batches(
-    source: Source, styles: Sequence[str], tokenizer: Any, rng: random.Random, *, tokens: int, most: int = 2048
+    source: Source,
+    styles: Sequence[str],
+    tokenizer: Any,
+    rng: random.Random,
+    *,
+    tokens: int,
+    most: int = 2048,
+    variation: Variation = BASE_VARIATION,
 ) -> Iterator[Batch]:
     """Endless batches of about ``tokens`` tokens."""
     while True:
-        window = [draw_pair(source, styles, tokenizer, rng, most=most) for _ in range(_WINDOW)]
+        window = [draw_pair(source, styles, tokenizer, rng, most=most, variation=variation) for _ in range(_WINDOW)]
         window.sort(key=lambda pair: pair.length)
         groups: list[list[Pair]] = []
         while window:

@@ -30,7 +30,7 @@ FIRST_TRAINING_SEED = 1_000_000
 """Seeds below it are never trained on: the demonstration and the evaluation draw from there."""
 CASES = 1_500
 BASE_STEPS = 900
-LORA_STEPS = 350
+LORA_STEPS = 400
 LETTER_TOKENS = 1_000
 SHIPPED = Path(__file__).parents[1] / "demo_model"
 

@@ -17,7 +17,7 @@ from service.letter import resolve
 from service.model import Chart, FindingKind, Lang, Severity
 from service.ports import Writer
 from service.verify import verify
-from workers.training.augment import gather, vary
+from workers.training.augment import STYLE_VARIATION, gather, vary
 from workers.training.dataset import knows, synthetic_chart
 from workers.training.styles import compose, stated_handles
 from workers.writer.engine import open_writer
@@ -84,7 +84,7 @@ def evaluation_charts(seeds: Sequence[int], *, varied: bool) -> list[tuple[str, 
         pool = gather(charts)
         for seed, chart in zip(seeds, charts, strict=True):
             name = f"{lang}-{seed}"
-            found.append((name, vary(chart, pool, random.Random(seed)) if varied else chart, lang))
+            found.append((name, vary(chart, pool, random.Random(seed), STYLE_VARIATION) if varied else chart, lang))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from workers.training.augment import STYLE_VARIATION
 from workers.training.base import CONTEXT, Report, run_steps
 from workers.training.dataset import Source, batches
 from workers.training.optimiser import Budget
@@ -52,7 +53,7 @@ def train_lora(
     *,
     budget: Budget,
     seed: int,
-    tokens: int = 8192,
+    tokens: int = 4096,
     lr: float = 2e-3,
     report: Report,
 ) -> int:
@@ -66,7 +67,9 @@ def train_lora(
             weight_decay=0.0,
         )
     ]
-    stream = batches(source, styles, tokenizer, random.Random(seed), tokens=tokens, most=CONTEXT)
+    stream = batches(
+        source, styles, tokenizer, random.Random(seed), tokens=tokens, most=CONTEXT, variation=STYLE_VARIATION
+    )
     return run_steps(model, optimisers, stream, budget=budget, report=report)
 
 
