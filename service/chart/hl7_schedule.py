@@ -30,8 +30,8 @@ def _appointment(message: Message, schedule: Segment, notes: list[str]) -> Item 
     start = start or moment(schedule, 11, notes, component=4)
     if start is None:
         return None
-    place = next((found for each in places if (found := _place(each))), None)
-    service = next((found for each in services if (found := concept(each, 3).text)), None)
+    place = next((named for each in places if (named := _place(each))), None)
+    service = next((named for each in services if (named := concept(each, 3).text)), None)
     return replace(appointment_item(start, place or service), origin="hl7")
 
 

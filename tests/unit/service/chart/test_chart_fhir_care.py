@@ -45,7 +45,7 @@ def test_another_procedure_has_a_name_and_a_date() -> None:
 @pytest.mark.parametrize("kind", ["MedicationAdministration", "MedicationStatement", "MedicationRequest"])
 def test_systemic_therapy_is_read_from_each_resource_of_medication(kind: str) -> None:
     dosage = {"text": "wöchentlich", "doseAndRate": [{"doseQuantity": {"value": 40, "code": "mg/m2"}}]}
-    elements: dict[str, Any] = {
+    told: dict[str, dict[str, Any]] = {
         "MedicationAdministration": {
             "dosage": {"text": "wöchentlich", "dose": {"value": 40, "code": "mg/m2"}},
             "effectivePeriod": PERIOD,
@@ -55,7 +55,7 @@ def test_systemic_therapy_is_read_from_each_resource_of_medication(kind: str) ->
             "intent": "order",
             "dosageInstruction": [dosage | {"timing": {"repeat": {"boundsPeriod": PERIOD}}}],
         },
-    }[kind]
+    }
     chart = chart_of(
         condition(),
         resource(
@@ -64,7 +64,7 @@ def test_systemic_therapy_is_read_from_each_resource_of_medication(kind: str) ->
             medicationCodeableConcept=coded(ATC, "L01XA01", "Cisplatin"),
             reasonReference=[{"reference": "Condition/1"}],
             note=[{"text": "5 Zyklen"}],
-            **elements,
+            **told[kind],
         ),
     )
 
