@@ -47,9 +47,10 @@ def deliver(world: World, step: Step) -> Settle:
     )
     # an attempt that died without a word is as doubtful as one that the EHR left unanswered
     doubtful = step.token > 1 or step.error_code is not None or before
-    former, *older = _standing(inbox, earlier) or [None]
+    standing = _standing(inbox, earlier)
+    former = standing[0] if standing else None
     posted = delivery.deliver(inbox, document, replaces=former, last_attempt_ambiguous=doubtful)
-    for place in older:
+    for place in standing[1:]:
         inbox.post(document, replaces=place)
 
     def settle(tx: Transaction) -> None:

@@ -1,0 +1,95 @@
+"""The table of states and events, without a store."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from service import lifecycle
+from service.errors import NotAllowed
+from service.model import Case, CaseState, DeliveryState, Event
+
+NOW = datetime(2026, 3, 12, tzinfo=UTC)
+DRAFTED = sorted(lifecycle.DRAFT_STATES)
+
+
+def a_case(state: CaseState, **changes: object) -> Case:
+    case = Case(
+        id="c1",
+        key="KIS|F1",
+        state=state,
+        delivery=DeliveryState.NONE,
+        generation=0 if state is CaseState.OPEN else 1,
+        version=1,
+        lang="de",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(case, **changes)  # type: ignore[arg-type]
+
+
+def test_the_first_discharge_begins_a_draft() -> None:
+    begun = lifecycle.apply_event(a_case(CaseState.OPEN), Event.DISCHARGE)
+    assert (begun.case.state, begun.case.generation, begun.start) == (CaseState.DISCHARGED, 1, ("chart",))
+
+
+def test_a_discharge_that_starts_no_letter_is_an_update() -> None:
+    assert lifecycle.apply_event(a_case(CaseState.OPEN), Event.DISCHARGE, starts_letter=False).start == ()
+
+
+@pytest.mark.parametrize("state", [CaseState.DISCHARGED, *DRAFTED])
+@pytest.mark.parametrize("event", [Event.DISCHARGE, Event.UPDATE, Event.RESULT, Event.ADMIT])
+def test_what_comes_after_the_discharge_only_looks_again(state: CaseState, event: Event) -> None:
+    after = lifecycle.apply_event(a_case(state), event)
+    assert (after.case, after.start, after.cancel_steps) == (a_case(state), ("refresh",), False)
+
+
+@pytest.mark.parametrize("state", DRAFTED)
+def test_a_cancelled_discharge_withdraws_an_unsigned_draft(state: CaseState) -> None:
+    after = lifecycle.apply_event(a_case(state), Event.CANCEL_DISCHARGE)
+    assert (after.case.state, after.case.withdrawn_by) == (CaseState.WITHDRAWN, "ehr")
+    assert (after.start, after.cancel_steps) == (("retract",), True)
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_no_event_moves_a_signed_case_or_starts_a_step(event: Event) -> None:
+    after = lifecycle.apply_event(a_case(CaseState.SIGNED), event)
+    assert (after.case.state, after.start, after.cancel_steps) == (CaseState.SIGNED, (), False)
+    assert len(after.case.notices) == (event is not Event.IGNORED)
+
+
+@pytest.mark.parametrize("by", ["physician", "operator"])
+def test_a_discharge_revives_what_the_ehr_cancelled_and_never_what_a_person_withdrew(by: str) -> None:
+    revived = lifecycle.apply_event(a_case(CaseState.WITHDRAWN, withdrawn_by="ehr"), Event.DISCHARGE)
+    assert (revived.case.state, revived.case.generation) == (CaseState.DISCHARGED, 2)
+    kept = lifecycle.apply_event(a_case(CaseState.WITHDRAWN, withdrawn_by=by), Event.DISCHARGE)
+    assert (kept.case.state, kept.start) == (CaseState.WITHDRAWN, ())
+
+
+@pytest.mark.parametrize(("stated", "generation"), [(True, 2), (False, 1)])
+def test_only_a_changed_fact_that_the_draft_states_gives_a_new_one(stated: bool, generation: int) -> None:
+    assert lifecycle.chart_changed(a_case(CaseState.IN_INBOX), stated=stated).case.generation == generation
+
+
+def test_what_a_person_has_touched_is_never_drafted_anew() -> None:
+    after = lifecycle.chart_changed(a_case(CaseState.IN_REVIEW), stated=True)
+    assert (after.case.generation, after.start, after.cancel_steps) == (1, (), False)
+    assert after.case.notices == ("chart_changed_in_review",)
+
+
+@pytest.mark.parametrize("state", [CaseState.SIGNED, CaseState.WITHDRAWN])
+def test_what_has_ended_cannot_be_held(state: CaseState) -> None:
+    with pytest.raises(NotAllowed):
+        lifecycle.hold(a_case(state), lifecycle.HELD_BY_OPERATOR)
+
+
+def test_a_signed_case_cannot_be_withdrawn() -> None:
+    with pytest.raises(NotAllowed):
+        lifecycle.withdraw(a_case(CaseState.SIGNED), by="operator")
+
+
+def test_a_failed_case_that_is_held_returns_to_where_it_was_before_it_failed() -> None:
+    failed = lifecycle.fail(a_case(CaseState.DRAFTING))
+    held = lifecycle.hold(failed, lifecycle.HELD_BY_OPERATOR)
+    released = lifecycle.release(held)
+    assert (released.case.state, released.start, released.case.notices) == (CaseState.DISCHARGED, ("chart",), ())
