@@ -115,7 +115,7 @@ def _fast(tokenizer: Any) -> Any:
 
 
 _TERM = re.compile(
-    r"(?<!\w)(?:" + "|".join(map(re.escape, sorted(DIGIT_TERMS, key=len, reverse=True))) + r")(?![^\W_])"
+    r"(?<![^\W_])(?:" + "|".join(map(re.escape, sorted(DIGIT_TERMS, key=len, reverse=True))) + r")(?![^\W_])"
 )
 _LIST_NUMBER = re.compile(r"^(?:[1-9]|[12][0-9]|30)[.)] ", re.MULTILINE)
 _COUNTED = re.compile(
