@@ -239,6 +239,7 @@ class JourneyMachine(RuleBasedStateMachine):
                 self._by_operator(rescue.release_case)
             elif not self._by_operator(rescue.retry_case):
                 break
+        assert case is not None
         assert not [step for step in journey.steps() if step.state is StepState.DEAD]
         self._check_end(case)
 

@@ -66,7 +66,8 @@ def test_a_cancelled_discharge_leaves_nothing_to_sign_and_a_new_one_exactly_one_
     discharge(journey, until=until)
     journey.receive(adt("A13", minute=20))
     journey.run_all()
-    assert journey.case.state is CaseState.WITHDRAWN
+    withdrawn = journey.case
+    assert withdrawn.state is CaseState.WITHDRAWN
     assert journey.inbox.live == journey.inbox.open_tasks == []
     journey.receive(adt("A03", minute=30))
     journey.run_all()
@@ -186,7 +187,11 @@ def test_a_letter_signed_before_its_draft_was_delivered_becomes_final_all_the_sa
 
 def test_a_letter_signed_while_its_draft_is_on_its_way_becomes_final(journey: Journey) -> None:
     discharge(journey, until="deliver")
-    journey.inbox.during_post = lambda: str(sign(journey)) and None
+
+    def meanwhile() -> None:
+        sign(journey)
+
+    journey.inbox.during_post = meanwhile
     journey.run_all()
     assert len(journey.inbox.final) == 1
     assert journey.inbox.open_tasks == []
