@@ -1,0 +1,55 @@
+"""The nouns: facts, letters, findings, cases, steps. Frozen, keyword-only, no behaviour beyond a look-up."""
+
+from service.model.chart import IDENTIFYING, Chart, ChartConflict, Display, Fact, FactType, Importance, Lang
+from service.model.journey import Case, CaseState, DeliveryState, StageHealth, Step, StepState, StoredMessage
+from service.model.letter import (
+    ChartRef,
+    Finding,
+    FindingKind,
+    Letter,
+    RawLetter,
+    Severity,
+    Span,
+    Verification,
+    WriterInfo,
+)
+from service.model.message import Ack, AckError, Event, Fields, Reading
+from service.model.signing import AuditEntry, Decision, DraftDocument, Posted, Review, Signature
+
+__all__ = [
+    "IDENTIFYING",
+    "Ack",
+    "AckError",
+    "AuditEntry",
+    "Case",
+    "CaseState",
+    "Chart",
+    "ChartConflict",
+    "ChartRef",
+    "Decision",
+    "DeliveryState",
+    "Display",
+    "DraftDocument",
+    "Event",
+    "Fact",
+    "FactType",
+    "Fields",
+    "Finding",
+    "FindingKind",
+    "Importance",
+    "Lang",
+    "Letter",
+    "Posted",
+    "RawLetter",
+    "Reading",
+    "Review",
+    "Severity",
+    "Signature",
+    "Span",
+    "StageHealth",
+    "Step",
+    "StepState",
+    "StoredMessage",
+    "Verification",
+    "WriterInfo",
+]

@@ -1,0 +1,66 @@
+"""What a message means."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Event(StrEnum):
+    """What a message means for its case."""
+
+    ADMIT = "admit"
+    DISCHARGE = "discharge"
+    UPDATE = "update"
+    RESULT = "result"
+    CANCEL_DISCHARGE = "cancel_discharge"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AckError:
+    """HL7 table 0357 code, location (``MSH-10``), and a sentence for the interface engineer."""
+
+    code: str
+    location: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ack:
+    """The answer to a message; ``code`` is None where none may be sent."""
+
+    mode: Literal["original", "enhanced"]
+    code: str | None
+    error: AckError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """What intake read, for the dry run and the message browser. Empty string: not in the message."""
+
+    patient_id: str = ""
+    visit: str = ""
+    event_time: str = ""
+    family: str = ""
+    given: str = ""
+    birth_date: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One message or resource understood.
+
+    ``case_key`` is ``authority|visit`` (or ``authority|patient|admission time`` with a warning), the
+    key under which ADT and FHIR meet; None where the message belongs to no visit.
+    ``event_time`` is ISO 8601 in UTC, or empty.
+    """
+
+    control_id: str
+    type: str
+    event: Event
+    case_key: str | None
+    event_time: str
+    fields: Fields
+    starts_letter: bool
+    ack: Ack
+    warnings: tuple[str, ...] = ()
