@@ -120,8 +120,8 @@ def _marks(desk: Desk, findings: Mapping[str, FindingView], ui: Lang) -> list[_M
     """Without overlap; an open fault wins over a settled one, and both over support."""
     marks: list[_Mark] = []
     for finding in desk.verification.findings:
-        view = findings[finding_key(finding)]
-        if finding.span and view.section is not None and finding.severity is not Severity.INFO:
+        view = findings.get(finding_key(finding))  # None: a mere note, which stands in no text
+        if finding.span and view is not None and view.section is not None:
             kind = finding.severity.value if view.is_open else "settled"
             marks.append(
                 _Mark(

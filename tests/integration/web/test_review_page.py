@@ -91,6 +91,16 @@ def test_contradicted_unsupported_and_omitted_always_have_their_place_with_a_cou
     assert "Termin 1: Datum" in omitted
 
 
+def test_a_fact_of_less_weight_that_is_missing_is_told_as_a_note(desk: WebDesk) -> None:
+    number = desk.section_with("Nebendiagnosen")
+    assert desk.post(f"section/{number}", text="").status_code == 303
+    answer = desk.page()
+    assert answer.status_code == 200
+    notes = answer.text.partition('class="minor"')[2].partition("</details>")[0]
+    assert "Nebendiagnose 1: Bezeichnung" in notes
+    assert "Diabetes mellitus Typ 2" in notes
+
+
 def test_the_page_promises_support_and_never_correctness(desk: WebDesk) -> None:
     words = " ".join(Page(desk.page().text).text).replace("heißt nicht „richtig“", "")
     assert "durch die Akte gestützt" in words
