@@ -43,7 +43,7 @@ check: $(DEV) ## Format, lint, strict types, import rules
 	@$(BIN)/lint-imports
 
 bench: $(DEV) ## Measure, side by side with peers; results in docs/results/
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 screenshots: $(DEV) ## Make the pictures of the README anew (needs a Chromium)
 	@$(BIN)/python -m tests.screenshots

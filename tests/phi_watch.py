@@ -27,7 +27,7 @@ class Watch:
         self.identifiers: set[str] = {
             head + tail
             for lang in ("de", "en")
-            for head in table("names", lang)[lang]["heads"]  # type: ignore[arg-type]  # one of two literals
+            for head in table("names", lang)[lang]["heads"]
             for tail in table("names", lang)[lang]["tails"]  # type: ignore[arg-type]
         }
         self.said: set[tuple[str, str]] = set()

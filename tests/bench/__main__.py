@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import ingesting, verifying, writing
-from tests.bench.machine import fsyncs_per_second, machine_facts
+from bench import ingesting, verifying, writing
+from bench.machine import fsyncs_per_second, machine_facts
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 WORKS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {

@@ -27,7 +27,7 @@ def measure(_: Path) -> list[Row]:
         raw = writer.write(chart, lang)
         ours += raw.writer.seconds
         ours_tokens += raw.writer.tokens
-        tokens, seconds = _generate(writer, writer.prompt_ids(chart, lang))
+        tokens, seconds = _generate(writer, writer.prompt(chart, lang)[1])
         theirs += seconds
         theirs_tokens += tokens
     return [
@@ -42,7 +42,7 @@ def measure(_: Path) -> list[Row]:
     ]
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def _generate(writer: LlamaWriter, ids: list[int]) -> tuple[int, float]:
     started = time.perf_counter()
     out = writer.model.generate(

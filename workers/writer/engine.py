@@ -48,7 +48,7 @@ class LlamaWriter:
             )
         with self.lock:
             started = time.perf_counter()
-            prompt, ids = self._prompt(chart, lang)
+            prompt, ids = self.prompt(chart, lang)
             guard = Guard(self.classes, references(chart, prompt.handles, lang))
             limit = min(self.manifest.letter_tokens, self._context() - len(ids))
             written, _ = write_greedily(self.model, ids, guard, self.classes.vocabulary, limit=limit)
@@ -71,7 +71,7 @@ class LlamaWriter:
             ),
         )
 
-    def _prompt(self, chart: Chart, lang: Lang) -> tuple[Prompt, list[int]]:
+    def prompt(self, chart: Chart, lang: Lang) -> tuple[Prompt, list[int]]:
         """A prompt that leaves half of the context to the letter, with as many facts as fit."""
         budget = self.manifest.budget
         room = self._context() - min(self.manifest.letter_tokens, self._context() // 2)
