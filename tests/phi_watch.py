@@ -28,7 +28,7 @@ class Watch:
             head + tail
             for lang in ("de", "en")
             for head in table("names", lang)[lang]["heads"]
-            for tail in table("names", lang)[lang]["tails"]  # type: ignore[arg-type]
+            for tail in table("names", lang)[lang]["tails"]
         }
         self.said: set[tuple[str, str]] = set()
 
