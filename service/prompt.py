@@ -1,4 +1,5 @@
-"""The chart as the model reads it: one ``[[handle]] value`` a line, under one sentence of instruction.
+"""The chart as the model reads it: one ``[[handle]] value`` a line, under one sentence of instruction, then
+all handles in one line.
 
 The same text serves a tokenizer that knows each handle as one token and a general one that reads it
 letter by letter. What identifies a person is a handle without a value.
@@ -72,13 +73,23 @@ def build_prompt(
     facts = _select((fact for fact in chart.facts if knows(fact.handle)), budget)
     hide = _identifying_words(chart)
     lines = (_line(fact, lang, hide) for fact in facts)
-    text = head + "".join(lines) + foot
+    text = head + "".join(lines) + contents(fact.handle for fact in facts) + foot
     return Prompt(
         text=text,
         handles=tuple(fact.handle for fact in facts),
         version=version,
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def contents(handles: Iterable[str]) -> str:
+    """All handles once more without values, one behind the other.
+
+    What follows what, and where a list ends, is then read off by looking up the last handle written: a
+    circuit that even small transformers learn (Olsson et al. 2022, induction heads). With values between
+    the handles, our 3.7 M model wrote lists of average length.
+    """
+    return "".join(f"[[{handle}]]" for handle in handles) + "\n"
 
 
 def version_digest(version: str = PROMPT_VERSION) -> str:
@@ -88,7 +99,9 @@ def version_digest(version: str = PROMPT_VERSION) -> str:
         WrongSetting: there is no such prompt version.
     """
     shape = {lang: _header(version, lang) for lang in ("de", "en")}
-    described = json.dumps([version, shape, VALUE_LENGTH, sorted(IDENTIFYING)], ensure_ascii=False)
+    described = json.dumps(
+        [version, shape, VALUE_LENGTH, sorted(IDENTIFYING), contents(("a.1.b", "c"))], ensure_ascii=False
+    )
     return hashlib.sha256(described.encode()).hexdigest()
 
 

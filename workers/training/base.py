@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 
+from workers.training.composed import compose_embeddings, output_weight, write_out
 from workers.training.dataset import Batch, Source, batches
 from workers.training.optimiser import Budget, Muon, rate, set_rate
 
 CONTEXT = 2048
+_ONLY_FEW, _MOSTLY_FEW = 0.5, 0.7
+"""Up to which progress all charts, then most, have few facts."""
 Report = Callable[[float, float, int], None]
 """Called after each step with progress from 0 to 1, the loss (mean nats a letter token), and tokens seen."""
 
@@ -43,8 +46,13 @@ def letter_loss(model: Any, batch: Batch) -> torch.Tensor:
     decoder = model.get_decoder()
     hidden = decoder(input_ids=batch.ids, attention_mask=mask, position_ids=batch.positions, use_cache=False)
     wanted, at = next_tokens(batch)
-    scores = model.lm_head(hidden.last_hidden_state[at])
-    return torch.nn.functional.cross_entropy(scores.float(), wanted)
+    return torch.nn.functional.cross_entropy(scores_of(model, hidden.last_hidden_state[at]).float(), wanted)
+
+
+def scores_of(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """(n, vocabulary): by the composed embedding while there is one, else by the model's own head."""
+    weight = output_weight(model)
+    return model.lm_head(hidden) if weight is None else hidden @ weight.T
 
 
 def next_tokens(batch: Batch) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
@@ -68,26 +76,39 @@ def train_base(
     *,
     budget: Budget,
     seed: int,
-    tokens: int = 8192,
-    lr: float = 0.012,
+    tokens: int = 4096,
+    lr: float = 0.006,
     report: Report,
     checkpoint: Path | None = None,
     checkpoint_every: int = 200,
 ) -> int:
     """Train in place; returns the tokens seen (prompts, letters and padding)."""
     rng = random.Random(seed)
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    compose_embeddings(model, tokenizer)
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
-    optimisers = [Muon(matrices, lr=lr), torch.optim.AdamW(others, lr=lr / 3, betas=(0.9, 0.95), weight_decay=0.0)]
-    return run_steps(
+    optimisers = [Muon(matrices, lr=lr), torch.optim.AdamW(others, lr=lr * 2 / 3, betas=(0.9, 0.95), weight_decay=0.0)]
+    done = 0.0
+
+    def share_of_few() -> float:
+        return 1.0 if done < _ONLY_FEW else 0.6 if done < _MOSTLY_FEW else 0.3
+
+    def watch(progress: float, loss: float, seen: int) -> None:
+        nonlocal done
+        done = progress
+        report(progress, loss, seen)
+
+    seen = run_steps(
         model,
         optimisers,
-        batches(source, styles, tokenizer, rng, tokens=tokens, most=CONTEXT),
+        batches(source, styles, tokenizer, rng, tokens=tokens, most=CONTEXT, share_of_few=share_of_few),
         budget=budget,
-        report=report,
+        report=watch,
         save=(lambda: save_base(model, tokenizer, checkpoint)) if checkpoint else None,
         save_every=checkpoint_every,
     )
+    write_out(model)
+    return seen
 
 
 def run_steps(
@@ -131,6 +152,8 @@ def save_base(model: Any, tokenizer: Any, directory: Path) -> None:
     state = {
         name: tensor.detach().to(torch.bfloat16).contiguous()
         for name, tensor in model.state_dict().items()
-        if name != "lm_head.weight"  # tied to the embedding
+        if name != "lm_head.weight" and "embed_tokens" not in name  # the head is tied to the embedding
     }
+    embedding = model.get_input_embeddings().weight  # summed, where it is composed
+    state["model.embed_tokens.weight"] = embedding.detach().to(torch.bfloat16).contiguous()
     save_file(state, str(directory / "model.safetensors"), metadata={"format": "pt"})

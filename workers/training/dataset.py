@@ -5,7 +5,7 @@ positions go on after the prompt, exactly as if it stood alone.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from service.chart import build_chart
 from service.model import Chart, Lang
 from service.prompt import build_prompt
-from workers.training.augment import BASE_VARIATION, Pool, Variation, gather, vary
+from workers.training.augment import BASE_VARIATION, Pool, Variation, few, gather, vary
 from workers.training.styles import compose
 from workers.training.synthetic import generate_case
 from workers.writer.engine import encode_prompt
@@ -95,11 +95,15 @@ def draw_pair(
     *,
     most: int,
     variation: Variation = BASE_VARIATION,
+    share_of_few: float = 0.0,
 ) -> Pair:
     """One varied chart with a letter in each of these styles; at most ``most`` tokens."""
     while True:
         lang: Lang = rng.choice(("de", "en"))
-        chart = vary(rng.choice(source.charts[lang]), source.pools[lang], rng, variation)
+        if rng.random() < share_of_few:
+            chart = few(source.pools[lang], rng)
+        else:
+            chart = vary(rng.choice(source.charts[lang]), source.pools[lang], rng, variation)
         prompt = encode_prompt(tokenizer, build_prompt(chart, lang, knows=knows).text)
         letters = [
             [*tokenizer(compose(chart, style, lang, rng))["input_ids"], tokenizer.eos_token_id] for style in styles
@@ -118,10 +122,15 @@ def batches(
     tokens: int,
     most: int = 2048,
     variation: Variation = BASE_VARIATION,
+    share_of_few: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[Batch]:
-    """Endless batches of about ``tokens`` tokens."""
+    """Endless batches of about ``tokens`` tokens; ``share_of_few`` is asked anew for each window."""
     while True:
-        window = [draw_pair(source, styles, tokenizer, rng, most=most, variation=variation) for _ in range(_WINDOW)]
+        share = share_of_few()
+        window = [
+            draw_pair(source, styles, tokenizer, rng, most=most, variation=variation, share_of_few=share)
+            for _ in range(_WINDOW)
+        ]
         window.sort(key=lambda pair: pair.length)
         groups: list[list[Pair]] = []
         while window:

@@ -51,7 +51,7 @@ def a_chart(*facts: Fact) -> Chart:
 
 
 def values(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^\[\[([a-z0-9_.]+)\]\] ?(.*)$", text, re.MULTILINE))
+    return dict(re.findall(r"^\[\[([a-z0-9_.]+)\]\](?: (.*))?$", text, re.MULTILINE))
 
 
 def test_what_identifies_a_person_is_a_handle_without_a_value() -> None:
@@ -102,7 +102,13 @@ def test_brackets_and_headings_of_a_source_never_read_as_ours(text: str) -> None
     assert "[" not in shown
     assert "]" not in shown
     assert "###" not in shown
-    assert re.findall(r"\[\[([a-z0-9_.]+)\]\]", prompt.text) == list(prompt.handles)
+    assert re.findall(r"\[\[([a-z0-9_.]+)\]\]", prompt.text) == [*prompt.handles, *prompt.handles]
+
+
+def test_all_handles_stand_once_more_without_values_right_before_the_letter() -> None:
+    prompt = build_prompt(a_chart(fact("plan.1.what", "Nachsorge")), "de")
+
+    assert prompt.text.splitlines()[-2] == "".join(f"[[{handle}]]" for handle in prompt.handles)
 
 
 def test_a_long_value_is_cut_and_stays_on_one_line() -> None:
