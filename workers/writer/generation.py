@@ -1,7 +1,9 @@
 """Greedy writing under strict decoding, with a cache, and a way back.
 
 Where the model's own choice is a handle that the chart lacks, the next best handle would state a
-fact twice or in the wrong place. So the line or sentence begun is taken back and ended there.
+fact twice or in the wrong place. So the model goes back to the choice behind the last handle of which it
+was least sure, and takes its second; where that does not help, the line or sentence begun is taken back
+and ended there.
 """
 
 import re
@@ -17,7 +19,7 @@ from workers.writer.decoding import Guard, Place
 from workers.writer.vocabulary import Vocabulary
 
 _TRIES = 2
-"""How often a sentence may be begun anew before its paragraph ends."""
+"""How often a choice behind one handle is doubted, and a sentence begun anew before its paragraph ends."""
 _WAYS_BACK = 40
 """Rollbacks in one letter at most; then the best lawful token is taken, so that writing always ends."""
 _SENTENCE_END = re.compile(r"(?:[^\W\d_]{5}|[\]%)])[.!?]\Z")
@@ -30,9 +32,15 @@ _LOOK_BACK = 32
 class _Draft:
     ids: list[int] = field(default_factory=list)
     places: list[Place] = field(default_factory=lambda: [Place()])
+    margins: list[float] = field(default_factory=list)
     banned: dict[int, set[int]] = field(default_factory=dict)
     tried: Counter[int] = field(default_factory=Counter)
+    doubted: Counter[int] = field(default_factory=Counter)
     ending: set[int] = field(default_factory=set)
+
+    @property
+    def ways_back(self) -> int:
+        return self.tried.total() + self.doubted.total()
 
 
 @torch.inference_mode()
@@ -54,7 +62,7 @@ def write_greedily(
         allowed = guard.allowed(draft.places[-1])
         own = int(scores.argmax())
         lawful = bool(allowed[own])
-        if not lawful and draft.tried.total() < _WAYS_BACK and guard.asks_absent_handle(draft.places[-1], own):
+        if not lawful and draft.ways_back < _WAYS_BACK and guard.asks_absent_handle(draft.places[-1], own):
             written = len(draft.ids)
             cut = _take_back(draft, vocabulary)
             # the last token that stays goes through the model again, for its scores
@@ -62,7 +70,7 @@ def write_greedily(
                 cache.crop(-removed)
             scores = first if cut == 0 else _scores(model, draft.ids[-1:], cache)
             continue
-        token = _choose(scores, allowed, draft, line_breaks, vocabulary)
+        token, margin = _choose(scores, allowed, draft, line_breaks, vocabulary)
         if token in vocabulary.end:
             return draft.ids, True
         place = guard.follow(draft.places[-1], token)
@@ -70,6 +78,7 @@ def write_greedily(
             break
         draft.ids.append(token)
         draft.places.append(place)
+        draft.margins.append(margin)
         scores = _scores(model, [token], cache)
     while draft.ids and not guard.may_end(draft.places[-1]):
         draft.ids.pop()
@@ -89,8 +98,8 @@ def _scores(model: Any, ids: Sequence[int], cache: Any) -> torch.Tensor:
 
 def _choose(
     scores: torch.Tensor, allowed: torch.Tensor, draft: _Draft, line_breaks: torch.Tensor, vocabulary: Vocabulary
-) -> int:
-    """The best lawful token; at a place to be ended, the best way to end it."""
+) -> tuple[int, float]:
+    """The best lawful token, at a place to be ended the best way to end it; and its lead over the second (logits)."""
     at = len(draft.ids)
     mask = allowed.clone()
     mask[list(draft.banned.get(at, ()))] = False
@@ -100,26 +109,44 @@ def _choose(
         mask = ends if bool(ends.any()) else mask
     if not bool(mask.any()):
         mask = allowed
-    return int(scores.masked_fill(~mask, float("-inf")).argmax())
+    best = scores.masked_fill(~mask, float("-inf")).topk(2)
+    return int(best.indices[0]), float(best.values[0] - best.values[1])
 
 
 def _take_back(draft: _Draft, vocabulary: Vocabulary) -> int:
-    """Cut the draft at the start of its line or sentence; returns how many tokens stay."""
-    cut = _start_of_line_or_sentence(draft.ids, vocabulary)
-    draft.tried[cut] += 1
+    """Cut the draft and forbid what stood there; returns how many tokens stay."""
+    cut = _least_sure(draft, vocabulary)
+    if cut is None:
+        cut = _start_of_line_or_sentence(draft.ids, vocabulary)
+        draft.tried[cut] += 1
+        before = vocabulary.text(draft.ids[:cut])
+        within = bool(before) and not before.endswith("\n\n")
+        listed = vocabulary.text(draft.ids[cut:]).startswith("- ") and within
+        if listed or (within and draft.tried[cut] >= _TRIES) or draft.tried[cut] >= 2 * _TRIES:
+            draft.ending.add(cut)
     if cut < len(draft.ids):
         draft.banned.setdefault(cut, set()).add(draft.ids[cut])
-    before = vocabulary.text(draft.ids[:cut])
-    within = bool(before) and not before.endswith("\n\n")
-    listed = vocabulary.text(draft.ids[cut:]).startswith("- ") and within
-    if listed or (within and draft.tried[cut] >= _TRIES) or draft.tried[cut] >= 2 * _TRIES:
-        draft.ending.add(cut)
     for later in [n for n in draft.banned if n > cut]:
         del draft.banned[later]
     draft.ending -= {n for n in draft.ending if n > cut}
     del draft.ids[cut:]
     del draft.places[cut + 1 :]
+    del draft.margins[cut:]
     return cut
+
+
+def _least_sure(draft: _Draft, vocabulary: Vocabulary) -> int | None:
+    """Where between the last handle of this sentence and here the second choice was nearest; None where the
+    sentence has no handle yet, or that was tried before."""
+    for start in range(len(draft.ids) - 1, _start_of_line_or_sentence(draft.ids, vocabulary), -1):
+        if (vocabulary.pieces[draft.ids[start - 1]] or b"").endswith(b"]]"):
+            break
+    else:
+        return None
+    if draft.doubted[start] >= _TRIES:
+        return None
+    draft.doubted[start] += 1
+    return min(range(start, len(draft.ids)), key=lambda place: (draft.margins[place], place))
 
 
 def _start_of_line_or_sentence(ids: Sequence[int], vocabulary: Vocabulary) -> int:

@@ -87,6 +87,18 @@ def test_a_list_item_with_an_absent_handle_ends_the_list_and_repeats_nothing() -
     assert text.endswith("Ende.")
 
 
+def test_an_absent_handle_behind_another_costs_only_what_led_to_it() -> None:
+    follows: dict[int, Sequence[int]] = {
+        HEAD: [FIRST],
+        FIRST: [ONE],
+        ONE: [SENTENCE, CLOSING],
+        SENTENCE: [DOSE, ONE],
+        CLOSING: [END],
+    }
+
+    assert write(follows, ONE_DIAGNOSIS) == "- [[diagnosis.1.name]]Ende."
+
+
 def test_a_sentence_with_an_absent_handle_is_taken_back_as_a_whole() -> None:
     follows: dict[int, Sequence[int]] = {
         HEAD: [START],
@@ -122,7 +134,7 @@ def test_what_was_taken_back_leaves_no_trace_in_the_cache() -> None:
     vocabulary = read_vocabulary(small(), size=len(small()))
     shown = [each for each in chart_references(chart()) if ".1." in each]
     guard = Guard(classify(vocabulary), shown)
-    model = random_llama(len(small()), seed=5)
+    model = random_llama(len(small()), seed=6)
     prompt = small()("### Brief\n", add_special_tokens=False)["input_ids"]
     ids, _ = write_greedily(model, prompt, guard, vocabulary, limit=100)
 
