@@ -103,6 +103,8 @@ def _choose(
     at = len(draft.ids)
     mask = allowed.clone()
     mask[list(draft.banned.get(at, ()))] = False
+    if at == 0:
+        mask[list(vocabulary.end)] = False  # nothing is no letter
     if at in draft.ending:
         ends = mask & line_breaks
         ends[list(vocabulary.end)] = mask[list(vocabulary.end)]
