@@ -16,6 +16,7 @@ from service.intake import answer
 from service.intake.answer import POSITIVE, REJECTED
 
 _MAX_ACK_BYTES: Final = 1024 * 1024
+_SEND_AGAIN: Final = "Send again: it may not be stored."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +77,19 @@ def _exchange(connection: socket.socket, messages: Iterable[bytes], timeout: flo
         if VT in sent or FS in sent:
             raise UnusableInput("the message contains MLLP's framing bytes", remedy="Escape them as \\X0B\\, \\X1C\\.")
         connection.settimeout(timeout)
-        connection.sendall(frame(sent))
         asked = {answer(message, codes).code for codes in (POSITIVE, REJECTED)}
+        try:
+            connection.sendall(frame(sent))
+            answered = None if asked == {None} else _next_frame(connection, frames, waiting, timeout)
+        except ConnectionError:
+            # A listener that closes with our bytes unread resets the connection, which is not "nobody is there".
+            raise Unreachable("the connection broke before an acknowledgement", remedy=_SEND_AGAIN) from None
         if asked == {None}:
             yield AckReceived(control_id=message.control_id, code="", text="no answer asked for")
             continue
-        answered = _next_frame(connection, frames, waiting, timeout)
         if answered is None:
             if None not in asked:
-                raise Unreachable(
-                    f"no acknowledgement within {timeout:g} s", remedy="Send again: it may not be stored."
-                )
+                raise Unreachable(f"no acknowledgement within {timeout:g} s", remedy=_SEND_AGAIN)
             yield AckReceived(control_id=message.control_id, code="", text="no answer, and none was due")
             continue
         yield _check(answered, message.control_id)
@@ -105,9 +108,7 @@ def _next_frame(connection: socket.socket, frames: FrameReader, waiting: list[by
         except TimeoutError:
             return None
         if not data:
-            raise Unreachable(
-                "the connection was closed without an acknowledgement", remedy="Send again: it may not be stored."
-            )
+            raise Unreachable("the connection was closed without an acknowledgement", remedy=_SEND_AGAIN)
         for part in frames.feed(data):
             if isinstance(part, Frame):
                 waiting.append(part.body)
@@ -123,9 +124,7 @@ def _check(answered: bytes, control_id: str) -> AckReceived:
         raise Unreachable(f"the answer is no acknowledgement: {error.detail}", remedy=error.remedy) from None
     # A refusal may come from a listener that could not read our MSH-10.
     if ack.control_id != control_id and (ack.control_id or ack.is_positive):
-        raise Unreachable(
-            "the answer's MSA-2 is not the MSH-10 that was sent", remedy="Send again: it may not be stored."
-        )
+        raise Unreachable("the answer's MSA-2 is not the MSH-10 that was sent", remedy=_SEND_AGAIN)
     return ack
 
 

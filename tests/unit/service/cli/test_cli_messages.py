@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -71,8 +72,11 @@ def intake(epikrise: Epikrise) -> Intake:
 
 
 @contextmanager
-def a_listener(*, answers: int = 99) -> Iterator[str]:
-    """Answers so many messages as our own listener would, storing nothing, and then closes; yields HOST:PORT."""
+def a_listener(*, answers: int = 99, resets: bool = False) -> Iterator[str]:
+    """Answers so many messages as our own listener would, storing nothing, and then closes; yields HOST:PORT.
+
+    ``resets``: it waits for one message more, and closes with a TCP reset.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -87,6 +91,9 @@ def a_listener(*, answers: int = 99) -> Iterator[str]:
                         if ack.code is not None:
                             connection.sendall(frame(build_ack(asked.header, ack)))
                         left -= 1
+                if resets:
+                    connection.recv(65536)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -207,8 +214,9 @@ def test_a_message_that_forbids_an_answer_is_sent_and_no_failure(epikrise: Epikr
     assert [(row["control_id"], row["code"]) for row in json.loads(out)] == [("M1", None)]
 
 
-def test_send_tells_what_was_acknowledged_before_the_listener_went_away(epikrise: Epikrise) -> None:
-    with a_listener(answers=1) as address:
+@pytest.mark.parametrize("resets", [False, True])
+def test_send_tells_what_was_acknowledged_before_the_listener_went_away(epikrise: Epikrise, *, resets: bool) -> None:
+    with a_listener(answers=1, resets=resets) as address:
         code, out, err = epikrise("send", "two.hl7", "--to", address, "--json")
     assert code == 3
     assert [row["control_id"] for row in json.loads(out)] == ["1"]
