@@ -30,7 +30,7 @@ FIRST_TRAINING_SEED = 1_000_000
 """Seeds below it are never trained on: the demonstration and the evaluation draw from there."""
 CASES = 600
 BASE_STEPS = 800
-LORA_STEPS = 200
+LORA_STEPS = 800
 LETTER_TOKENS = 1_000
 SHIPPED = Path(__file__).parents[1] / "demo_model"
 
