@@ -100,8 +100,10 @@ class FhirInbox:
 
     def _posting(self, draft: DraftDocument, replaces: Posted | None) -> list[Request]:
         urls = {part: f"urn:uuid:{uuid.uuid5(NAMESPACE, f'{draft.key}/{part}')}" for part in PARTS}
-        former = replaces.document if replaces is not None else ""
-        document = document_of(draft, device=urls["device"], document_type=self._document_type, replaces=former)
+        former = self._standing(replaces.document) if replaces is not None else None
+        # A document that the EHR deleted may not be referred to any more.
+        related = replaces.document if replaces is not None and former is not None else ""
+        document = document_of(draft, device=urls["device"], document_type=self._document_type, replaces=related)
         requests: list[Request] = [
             Creation(
                 full_url=urls["device"],
@@ -124,17 +126,13 @@ class FhirInbox:
                 resource=task_of(draft, document=urls["document"], device=urls["device"]),
             ),
         ]
+        if former is not None:
+            _require_unsigned(former)
+            if former.get("status") == "current":
+                requests.append(Change(resource={**former, "status": "superseded"}))
         if replaces is not None:
-            requests += self._superseding(replaces)
+            requests += self._task_to("cancelled", replaces, reason="replaced by a newer draft")
         return requests
-
-    def _superseding(self, former: Posted) -> list[Request]:
-        requests: list[Request] = []
-        document = self._client.read(former.document)
-        _require_unsigned(document)
-        if document.get("status") == "current":
-            requests.append(Change(resource={**document, "status": "superseded"}))
-        return requests + self._task_to("cancelled", former, reason="replaced by a newer draft")
 
     def _finalizing(self, posted: Posted, text: str, signature: Signature) -> list[Request]:
         requests: list[Request] = []
@@ -157,12 +155,9 @@ class FhirInbox:
 
     def _withdrawing(self, posted: Posted, reason: str) -> list[Request]:
         requests = self._task_to("cancelled", posted, reason=reason)
-        try:
-            document = self._client.read(posted.document)
-        except EhrRefused as refusal:
-            if refusal.status == 410:  # the EHR deleted it: it is withdrawn
-                return requests
-            raise
+        document = self._standing(posted.document)
+        if document is None:
+            return requests
         _require_unsigned(document)
         if document.get("status") != "entered-in-error" or document.get("docStatus") != "entered-in-error":
             gone = {**document, "status": "entered-in-error", "docStatus": "entered-in-error"}
@@ -172,13 +167,22 @@ class FhirInbox:
     def _task_to(self, status: str, posted: Posted, *, reason: str = "") -> list[Request]:
         if not posted.task:
             return []
-        task = self._client.read(posted.task)
-        if task.get("status") == status:
+        task = self._standing(posted.task)
+        if task is None or task.get("status") == status:
             return []
         change: Resource = {**task, "status": status}
         if reason:
             change["statusReason"] = {"text": reason}
         return [Change(resource=change)]
+
+    def _standing(self, reference: str) -> Resource | None:
+        """As it is now; None where the EHR deleted it, which leaves nothing to supersede, cancel or withdraw."""
+        try:
+            return self._client.read(reference)
+        except EhrRefused as refusal:
+            if refusal.status == 410:
+                return None
+            raise
 
     # ------------------------------------------------------------ how it is sent
 

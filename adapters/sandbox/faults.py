@@ -21,6 +21,7 @@ BEFORE: Mapping[str, tuple[int, str, Mapping[str, str]]] = {
     "busy": (429, "throttled", {"Retry-After": "7"}),
     "unavailable": (503, "transient", {"Retry-After": "3"}),
     "forbidden": (403, "forbidden", {}),
+    "gone": (410, "deleted", {}),
 }
 """Answered instead of being carried out: status, issue code, headers."""
 

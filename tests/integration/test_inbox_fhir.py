@@ -251,6 +251,31 @@ def test_a_withdrawn_draft_is_entered_in_error_and_cannot_be_signed(ehr: Sandbox
         inbox.finalize(posted, text=SIGNED, signature=SIGNATURE)
 
 
+def delete_at(ehr: SandboxEhr, *references: str) -> None:
+    for reference in references:
+        ehr.arm("gone", method="GET", path=f"/fhir/{reference}", times=99)
+
+
+def test_a_draft_that_the_ehr_deleted_is_replaced_and_withdrawn_without_it(ehr: SandboxEhr, inbox: FhirInbox) -> None:
+    former = inbox.post(a_draft())
+    delete_at(ehr, former.document, former.task)
+    newer = inbox.post(a_draft(2), replaces=former)
+    assert "relatesTo" not in ehr.client.read(newer.document)
+    assert ehr.client.read(newer.task)["status"] == "requested"
+    inbox.withdraw(former, reason="discharge cancelled")
+    delete_at(ehr, newer.task)
+    inbox.finalize(newer, text=SIGNED, signature=SIGNATURE)
+    assert ehr.client.read(newer.document)["docStatus"] == "final"
+
+
+def test_a_document_that_the_ehr_deleted_cannot_be_signed(ehr: SandboxEhr, inbox: FhirInbox) -> None:
+    posted = inbox.post(a_draft())
+    delete_at(ehr, posted.document)
+    with pytest.raises(EhrRefused):
+        inbox.finalize(posted, text=SIGNED, signature=SIGNATURE)
+    assert ehr.count("Task", status="completed") == 0
+
+
 def test_a_change_by_somebody_else_is_kept_when_the_task_is_completed(ehr: SandboxEhr, inbox: FhirInbox) -> None:
     posted = inbox.post(a_draft())
     task = ehr.client.read(posted.task)
