@@ -48,7 +48,7 @@ bench: $(DEV) ## Measure, side by side with peers; results in docs/results/
 screenshots: $(DEV) ## Make the pictures of the README anew (needs a Chromium)
 	@$(BIN)/python -m tests.screenshots
 
-model: $(DEV) ## Train the demonstration model anew (tens of minutes on two cores)
+model: $(DEV) ## Train the demonstration model anew (about 50 minutes on two cores)
 	@$(BIN)/python -m workers.training.demo_model $(ARGS)
 
 lock: $(DEV) ## Resolve the dependencies anew into the lock files

@@ -49,6 +49,8 @@ async def _drive(server: Server, folder: Path, connections: int) -> float:
     async with server(folder) as port:
         stop_at = time.perf_counter() + _WARM + _SECONDS
         counts = await asyncio.gather(*(_client(port, body, number, stop_at) for number in range(connections)))
+    if not sum(counts):
+        raise SystemExit(f"bench: no message was answered within {_SECONDS:g} s; let the machine do nothing else")
     return sum(counts) / _SECONDS
 
 
