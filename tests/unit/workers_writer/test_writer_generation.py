@@ -168,4 +168,4 @@ def test_the_model_and_not_the_mask_takes_most_of_the_time_of_a_long_letter() ->
     profile.runcall(write_greedily, model, prompt, Guard(classes, references), vocabulary, limit=120)
 
     spent = {name: cumulative for (_, _, name), (_, _, _, cumulative, _) in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
-    assert spent.get("allowed", 0.0) + spent.get("_take_back", 0.0) < spent["_scores"]
+    assert spent.get("allowed", 0.0) + spent.get("start_of_line_or_sentence", 0.0) < spent["_scores"]
