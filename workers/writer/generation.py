@@ -16,9 +16,9 @@ from workers.writer.search import likeliest_line
 from workers.writer.sentences import start_of_line_or_sentence
 from workers.writer.vocabulary import Vocabulary
 
-_WAYS_BACK = 40
-"""Lines written anew in one letter at most; then the best lawful token is taken, as a model out of its
-depth would otherwise cost minutes."""
+_SEARCHED = 1_000
+"""Tokens of lines written anew in one letter at most: about what a letter has. Then the best lawful token is
+taken, for a model out of its depth would cost minutes."""
 
 
 @dataclass
@@ -44,16 +44,15 @@ def write_greedily(
     cache = DynamicCache(config=model.config)
     first = scores = _scores(model, prompt, cache)
     draft = _Draft()
-    ways_back = 0
+    searched = 0
     while len(draft.ids) < limit:
         place = draft.places[-1]
         allowed = guard.allowed(place)
         own = int(scores.argmax())
         chosen = None
-        if not allowed[own] and ways_back < _WAYS_BACK and guard.asks_absent_handle(place, own):
-            ways_back += 1
+        if not allowed[own] and searched < _SEARCHED and guard.asks_absent_handle(place, own):
             scores = _back_to_start(model, cache, first, draft, vocabulary)
-            chosen = likeliest_line(
+            chosen, steps = likeliest_line(
                 model,
                 cache,
                 scores,
@@ -61,8 +60,9 @@ def write_greedily(
                 place=draft.places[-1],
                 guard=guard,
                 vocabulary=vocabulary,
-                limit=limit - len(draft.ids),
+                limit=min(limit - len(draft.ids), _SEARCHED - searched),
             )
+            searched += steps
         for token in chosen or [_best(scores, guard.allowed(draft.places[-1]), draft, vocabulary)]:
             if token in vocabulary.end:
                 return draft.ids, True

@@ -39,7 +39,7 @@ def likeliest_line(
     guard: Guard,
     vocabulary: Vocabulary,
     limit: int,
-) -> list[int] | None:
+) -> tuple[list[int] | None, int]:
     """Tokens of the best line behind ``written``, with the first token of what comes after it, or the end token.
 
     Args:
@@ -49,13 +49,14 @@ def likeliest_line(
         limit: tokens at most.
 
     Returns:
-        None where no line of at most ``limit`` tokens was found.
+        The tokens, None where no line of at most ``limit`` tokens was found; and how many steps it took.
     """
     live, done = [_Path(ids=(), place=place, total=0.0)], []
     length = cache.get_seq_length()
     cache.batch_repeat_interleave(WIDTH)
     rows = scores.unsqueeze(0)
-    for _ in range(min(limit, _LONGEST)):
+    steps = 0
+    for steps in range(1, min(limit, _LONGEST) + 1):  # noqa: B007  # told to the caller
         ahead, parents = [], []
         for total, parent, token in _steps(live, rows, guard, first=not written, end=vocabulary.end):
             path = live[parent]
@@ -83,7 +84,7 @@ def likeliest_line(
     cache.batch_select_indices(torch.tensor([0]))
     if grown := cache.get_seq_length() - length:
         cache.crop(-grown)
-    return list(max(done, key=lambda path: path.total).ids) if done else None
+    return (list(max(done, key=lambda path: path.total).ids) if done else None), steps
 
 
 def _steps(

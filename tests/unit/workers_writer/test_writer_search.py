@@ -29,9 +29,10 @@ def searched(model: Any, prompt: Sequence[int], guard: Guard, vocabulary: Vocabu
     cache = DynamicCache(config=model.config)
     with torch.inference_mode():
         scores = model(input_ids=torch.tensor([list(prompt)]), past_key_values=cache).logits[0, -1].float()
-        found = likeliest_line(
+        found, steps = likeliest_line(
             model, cache, scores, written=[], place=Place(), guard=guard, vocabulary=vocabulary, limit=60
         )
+    assert 0 < steps <= 60
     return found, cache
 
 
