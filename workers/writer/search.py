@@ -2,7 +2,7 @@
 
 Taken where greedy writing came to a handle that the chart lacks. What led there was likely only by way of that
 handle; with its probability counted and lost, another wording of the same line is likelier, and the
-beam finds it (a language model's mass under a constraint; Lu et al. 2022, NeuroLogic A*esque decoding).
+beam finds it.
 """
 
 from collections.abc import Sequence
