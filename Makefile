@@ -23,8 +23,8 @@ $(READY): pyproject.toml requirements.lock deploy/setup/install.sh
 	@touch $@
 
 $(DEV): $(READY) requirements-dev.lock
-	@echo "setup: tools for tests and checks"
-	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@echo "setup: tools for tests and checks" >&2
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock >&2
 	@touch $@
 
 demo: $(READY) ## One discharge from MLLP to a signed letter, in your browser (ARGS="--once --json" to pass options)

@@ -3,8 +3,9 @@
 # machine: CPU, CUDA), then everything else exactly as locked. Run by `make setup`.
 set -euo pipefail
 lock=$1
+exec >&2 # stdout belongs to what the set-up is made for: `make demo ARGS="--once --json" > case.json`
 
-say() { printf 'setup: %s\n' "$*" >&2; }
+say() { printf 'setup: %s\n' "$*"; }
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     say "Python 3.11 or newer is needed; '$PYTHON' is $("$PYTHON" --version 2>&1). Name another: make setup PYTHON=python3.12"

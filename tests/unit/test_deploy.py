@@ -1,8 +1,10 @@
 """What an operator copies and types: units, compose file, example settings, documents."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,3 +299,23 @@ def test_the_codes_that_the_operators_page_explains_are_those_of_our_errors() ->
     told = {code for cell in first_columns for code in re.findall(r"`([a-z]+_[a-z]+)`", cell)}
 
     assert told <= known
+
+
+def test_set_up_leaves_stdout_to_what_it_is_made_for(tmp_path: Path) -> None:
+    """``make demo ARGS="--once --json" > case.json`` on a fresh machine must be JSON from its first byte on."""
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho pip talks on stdout\n", encoding="utf-8")
+    python.chmod(0o755)
+
+    ended = subprocess.run(
+        ["bash", str(DEPLOY / "setup" / "install.sh"), "requirements.lock"],
+        env={"PATH": os.environ["PATH"], "PYTHON": sys.executable, "VENV": str(tmp_path / "venv")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stdout == ""
+    assert "pip talks on stdout" in ended.stderr
+    assert "setup: done" in ended.stderr
