@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from service.errors import ModelUnavailable, WriterFailed
 from service.model import Chart, Lang, RawLetter, WriterInfo
 from service.prompt import Prompt, build_prompt
@@ -20,6 +22,9 @@ from workers.writer.quantised import attach_lora, load_quantised, load_tokenizer
 from workers.writer.vocabulary import read_vocabulary
 
 _FEWEST_FACTS = 8
+_SMALL_WIDTH = 1024
+"""A narrower model on a CPU computes with one thread: more bring it little, and on a busy machine threads
+that wait for each other slow it many times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,8 @@ def open_writer(model_dir: Path) -> LlamaWriter:
             raise ModelUnavailable(f"{folder} is missing", remedy="A model directory has base/ and lora/.")
     tokenizer = load_tokenizer(base)
     model = attach_lora(load_quantised(base), lora)
+    if model.device.type == "cpu" and model.config.hidden_size < _SMALL_WIDTH:
+        torch.set_num_threads(1)
     vocabulary = read_vocabulary(tokenizer, size=model.get_output_embeddings().weight.shape[0])
     return LlamaWriter(
         manifest=manifest, model=model, tokenizer=tokenizer, classes=classify(vocabulary), lock=threading.Lock()

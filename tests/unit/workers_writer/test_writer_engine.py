@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from writer_models import save_model
 from writer_tokenizers import chart, chart_references, faults
 
@@ -35,6 +36,15 @@ def test_random_weights_write_something_lawful_with_who_wrote_it(writer: LlamaWr
 
 def test_the_same_chart_gives_the_same_letter(writer: LlamaWriter) -> None:
     assert writer.write(chart(), "de").raw == writer.write(chart(), "de").raw
+
+
+def test_a_small_model_on_a_cpu_computes_with_one_thread(directory: Path) -> None:
+    torch.set_num_threads(2)
+    try:
+        open_writer(directory)
+        assert torch.get_num_threads() == (2 if torch.cuda.is_available() else 1)
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_another_lora_adapter_gives_another_letter(writer: LlamaWriter, directory: Path, tmp_path: Path) -> None:
