@@ -32,8 +32,9 @@ def read_chart_files(paths: Sequence[Path]) -> ChartInput:
     resources: list[Resource] = []
     for path in paths:
         data = read_bytes(path)
+        is_json = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         try:
-            if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+            if is_json:
                 resources += resources_of(orjson.loads(data.removeprefix(b"\xef\xbb\xbf")))
             else:
                 messages += [read_message(body) for body in split_messages(data)]
@@ -42,5 +43,6 @@ def read_chart_files(paths: Sequence[Path]) -> ChartInput:
                 f"{path} is not JSON (line {error.lineno}, column {error.colno})", remedy="Mend the file."
             ) from None
         except UnusableInput as error:
-            raise UnusableInput(f"{path}: {error.detail}", remedy=error.remedy) from None
+            remedy = error.remedy if is_json else "Give FHIR R4 as JSON, or HL7 v2 in its vertical-bar form (ER7)."
+            raise UnusableInput(f"{path}: {error.detail}", remedy=remedy) from None
     return ChartInput(messages=tuple(messages), resources=tuple(resources))

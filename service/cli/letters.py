@@ -102,7 +102,9 @@ def _tell(verification: Verification, letter: Letter | None = None) -> None:
     say(f"verdict: {verification.verdict}; facts stated {verification.stated}, missing {verification.missing}")
     for finding in verification.findings:
         if finding.severity is not Severity.INFO:
-            say(f"{finding.severity.value}: {finding.message.in_(lang)}")
+            message = finding.message.in_(lang)
+            quoted = f" “{finding.text}”" if finding.text and finding.text not in message else ""
+            say(f"{finding.severity.value}: {message}{quoted}")
 
 
 @model_app.command("list")

@@ -1,6 +1,7 @@
 """Loading a base in NF4 and attaching a LoRA adapter: one way for writing, training and evaluation."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def load_quantised(base: Path, *, device: str | None = None) -> Any:
     stay_offline()
     import bitsandbytes  # noqa: F401  # tells transformers at import that it is there
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # stderr belongs to the one who called: a letter's findings, a worker's log
     device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
     computing = torch.bfloat16 if device.startswith("cuda") else torch.float32
     try:
@@ -93,7 +96,10 @@ def attach_lora(model: Any, lora: Path) -> Any:
     if not (lora / "adapter_model.safetensors").is_file():
         raise ModelUnavailable(f"{lora / 'adapter_model.safetensors'} is missing", remedy=REMEDY)
     try:
-        attached = PeftModel.from_pretrained(model, str(lora), is_trainable=False, local_files_only=True)
+        with warnings.catch_warnings():
+            # peft asks transformers by a name that the latter will drop; nobody who reads stderr can mend that
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            attached = PeftModel.from_pretrained(model, str(lora), is_trainable=False, local_files_only=True)
     except _ANY_FAULT as fault:
         raise ModelUnavailable(f"{lora}: LoRA adapter unreadable ({type(fault).__name__})", remedy=REMEDY) from fault
     keep_weights_unpacked(attached)

@@ -39,10 +39,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def drafted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     ended = draft(tmp_path_factory.mktemp("home"), bundle, "--lang", "de")
     assert ended.returncode == 0, ended.stderr[-2000:]
-    report: dict[str, Any] = json.loads(ended.stdout)
+    return ended
+
+
+@pytest.fixture(scope="module")
+def written(drafted: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(drafted.stdout)
     return report
 
 
@@ -59,6 +64,11 @@ def test_a_letter_of_the_shipped_model_says_what_the_chart_says_and_who_wrote_it
     assert {"base", "lora", "prompt", "handles", "tokens", "seconds"} <= written["writer"].keys()
     assert all(len(written["writer"][part]) == 64 for part in ("base", "lora", "prompt", "handles"))
     assert not re.search(r"\d", re.sub(r"\[\[[^\]]*\]\]", "", written["raw"]).replace("ICD-10", ""))
+
+
+def test_the_libraries_say_nothing_where_the_findings_are_told(drafted: subprocess.CompletedProcess[str]) -> None:
+    assert "Loading" not in drafted.stderr
+    assert "Warning" not in drafted.stderr
 
 
 def test_other_weights_give_another_text_and_no_value_without_a_source_goes_unflagged(
