@@ -33,7 +33,7 @@ def table(report: dict[str, Any]) -> str:
     ours = {row["load"]: row["value"] for row in report["rows"] if row["engine"] == "epikrise"}
     lines = [f"{report['work']} ({report['rows'][0]['metric']}), fsync/s {report['probe']['fsync_per_second']}"]
     for row in report["rows"]:
-        ratio = "" if row["engine"] == "epikrise" else f"   ours / this: {ours[row['load']] / row['value']:.2f}"
+        ratio = "" if row["engine"] == "epikrise" else f"   ours / this: {ours[row['load']] / row['value']:.3g}"
         lines.append(f"  load {row['load']:>3}  {row['engine']:<12} {row['value']:>10}{ratio}")
     return "\n".join(lines)
 
