@@ -1,4 +1,4 @@
-"""``epikrise chart FILE… --json``: any mix of HL7 v2 files and FHIR R4 Bundles."""
+"""``epikrise chart`` and ``verify`` on files: any mix of HL7 v2 files and FHIR R4 Bundles."""
 
 import json
 from pathlib import Path
@@ -88,3 +88,24 @@ def test_a_file_that_is_neither_is_refused_by_its_name_and_fault(tmp_path: Path,
     assert "odd.json" in str(result.exception)
     assert named in str(result.exception)
     assert result.exception.exit_code == 2
+
+
+def test_a_file_that_is_neither_is_told_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+
+    result = CliRunner().invoke(app, ["chart", str(tmp_path / "empty")])
+
+    assert isinstance(result.exception, UnusableInput)
+    assert "FHIR" in result.exception.remedy
+    assert "HL7" in result.exception.remedy
+
+
+def test_a_finding_for_people_quotes_the_words_that_it_is_about(written: tuple[Path, Path], tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("There were distant metastases in the liver.\n", encoding="utf-8")
+
+    result = CliRunner().invoke(
+        app, ["verify", "--chart", str(written[0]), "--letter", str(letter), "--lang", "en"], env={"NO_COLOR": "1"}
+    )
+
+    assert "“metastases”" in result.stderr
