@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from adapters.keys import KeyRing
 from adapters.store import audit as chain
-from adapters.store import cases, messages, steps, tables, watch
+from adapters.store import cases, cursors, messages, steps, tables, watch
 from adapters.store.engine import open_engine, transaction
 from adapters.store.migrate import newest_revision, revision
 from adapters.store.scope import Clock, Scope, utcnow
@@ -156,6 +156,13 @@ class SqlTransaction:
 
     def paused_queues(self) -> Sequence[str]:
         return watch.paused_queues_of(self._scope)
+
+    # cursors
+    def cursor(self, name: str) -> str | None:
+        return cursors.cursor(self._scope, name)
+
+    def set_cursor(self, name: str, value: str) -> None:
+        cursors.set_cursor(self._scope, name, value)
 
     # signature and audit
     def add_signature(self, signature: Signature) -> None:

@@ -79,7 +79,37 @@ messages = Table(
     Column("event_time", String(40), nullable=False),
     Column("case_id", String(32), ForeignKey("cases.id")),
     Column("error_code", String(64)),
+    Column("kind", String(24), nullable=False, server_default=""),  # MSH-9 as ``ADT^A03``, or a FHIR resource type
+    Column("patient_hash", String(64)),  # keyed: whose it is, for what names no visit
     Index("messages_by_case", "case_id"),
+    Index("messages_by_control_id", "control_id"),
+    Index("messages_by_patient", "patient_hash"),
+)
+
+case_patients = Table(
+    "case_patients",
+    metadata,
+    Column("case_id", String(32), ForeignKey("cases.id"), primary_key=True),
+    Column("patient_hash", String(64), primary_key=True),  # keyed; several after a merge
+    Index("case_patients_by_patient", "patient_hash"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("scope", String(8), primary_key=True),  # patient, visit
+    Column("former_hash", String(64), primary_key=True),  # keyed
+    Column("message_id", String(32), ForeignKey("messages.id"), primary_key=True),  # that says so
+    Column("event_time", String(40), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # JSON: former, present
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),  # what was read up to where, of a neighbour; no PHI
+    Column("value", Text, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 payloads = Table(

@@ -9,10 +9,22 @@ class Event(StrEnum):
     """What a message means for its case."""
 
     ADMIT = "admit"
+    TRANSFER = "transfer"
     DISCHARGE = "discharge"
     UPDATE = "update"
     RESULT = "result"
+    CANCEL_ADMIT = "cancel_admit"
+    CANCEL_TRANSFER = "cancel_transfer"
     CANCEL_DISCHARGE = "cancel_discharge"
+    MERGE = "merge"  # two numbers, one patient
+    CHANGE_VISIT = "change_visit"  # the visit has another number, or another patient
+    ORDER = "order"
+    MEDICATION = "medication"
+    DOCUMENT = "document"
+    CANCEL_DOCUMENT = "cancel_document"
+    APPOINTMENT = "appointment"
+    CANCEL_APPOINTMENT = "cancel_appointment"
+    DIAGNOSIS = "diagnosis"
     IGNORED = "ignored"
 
 
@@ -51,7 +63,10 @@ class Reading:
     """One message or resource understood.
 
     ``case_key`` is ``authority|visit`` (or ``authority|patient|admission time`` with a warning), the
-    key under which ADT and FHIR meet; None where the message belongs to no visit.
+    key under which ADT and FHIR meet; None where the message names no visit. ``patient_key`` is
+    ``authority|patient number``: a message without a visit belongs to the patient's cases.
+    ``former_patient_key`` and ``former_case_key`` are what a merge or a change of visit replaces (MRG).
+    ``department`` is PV1-3.1, else PV1-10; ``patient_class`` is PV1-2.
     ``event_time`` is ISO 8601 in UTC, or empty.
     """
 
@@ -63,4 +78,9 @@ class Reading:
     fields: Fields
     starts_letter: bool
     ack: Ack
+    patient_key: str | None = None
+    former_patient_key: str | None = None
+    former_case_key: str | None = None
+    department: str = ""
+    patient_class: str = ""
     warnings: tuple[str, ...] = ()
