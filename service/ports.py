@@ -13,10 +13,12 @@ from service.model import (
     DraftDocument,
     Event,
     Lang,
+    NewMessage,
     Posted,
     RawLetter,
     Signature,
     StageHealth,
+    Start,
     Step,
     StoredMessage,
 )
@@ -89,13 +91,26 @@ class Transaction(Protocol):
         ack_code: str | None,
         state: str = "stored",
         error_code: str | None = None,
+        kind: str = "",
     ) -> tuple[str, bool]:
         """Keep bytes. Returns (message id, is new): the same sender, control id and digest is not new
         and returns the id of the first."""
 
+    def add_messages(self, new: Sequence[NewMessage]) -> Sequence[tuple[str, bool]]:
+        """Many at once, a few statements for all: as :meth:`add_message` for each, in order."""
+
     def message(self, message_id: str) -> StoredMessage: ...
-    def file_message(self, message_id: str, *, case_id: str | None, event: Event, event_time: str, state: str) -> None:
-        """Record what a message meant."""
+    def file_message(
+        self,
+        message_id: str,
+        *,
+        case_id: str | None,
+        event: Event,
+        event_time: str,
+        state: str,
+        start: Start | None = None,
+    ) -> None:
+        """Record what a message meant. A ``start`` stays: filing it again, elsewhere or without one, keeps it."""
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
         """By event time, then arrival."""
@@ -129,6 +144,9 @@ class Transaction(Protocol):
         """A new step; or the live one (waiting, running or failed) with the same case, name, generation and
         subject, for there is never a second. What a running step has already read it does not read again:
         give the cause of the new work as ``subject`` where that matters."""
+
+    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[Step]:
+        """One step for each subject, due now, of no case yet: as :meth:`add_step` for each, in order."""
 
     def step(self, step_id: str) -> Step: ...
     def steps_of(self, case_id: str) -> Sequence[Step]: ...

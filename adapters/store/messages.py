@@ -1,5 +1,6 @@
 """Messages: the received bytes, kept before they are acknowledged."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import Row, select, update
 from adapters.store.scope import Scope, new_id, storable
 from adapters.store.tables import messages
 from service.errors import NotFound
-from service.model import Event, StoredMessage
+from service.model import Event, LetterKind, Start, StoredMessage, Trigger
 
 
 def add_message(
@@ -65,13 +66,19 @@ def message(scope: Scope, message_id: str) -> StoredMessage:
 
 
 def file_message(
-    scope: Scope, message_id: str, *, case_id: str | None, event: Event, event_time: str, state: str
+    scope: Scope,
+    message_id: str,
+    *,
+    case_id: str | None,
+    event: Event,
+    event_time: str,
+    state: str,
+    start: Start | None = None,
 ) -> None:
-    filed = scope.connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id)
-        .values(case_id=case_id, event=event.value, event_time=event_time, state=state)
-    )
+    filing = {"case_id": case_id, "event": event.value, "event_time": event_time, "state": state}
+    if start is not None:
+        filing["start"] = json.dumps([start.rule, start.trigger, start.letter])
+    filed = scope.connection.execute(update(messages).where(messages.c.id == message_id).values(**filing))
     if filed.rowcount != 1:
         raise NotFound(f"message {message_id}")
 
@@ -105,7 +112,13 @@ def _read(scope: Scope, row: Row[Any]) -> StoredMessage:
         event_time=row.event_time,
         case_id=row.case_id,
         error_code=row.error_code,
+        start=None if row.start is None else _read_start(row.start),
     )
+
+
+def _read_start(text: str) -> Start:
+    rule, trigger, letter = json.loads(text)
+    return Start(rule=rule, trigger=Trigger(trigger), letter=LetterKind(letter))
 
 
 def _aad(message_id: str) -> str:

@@ -24,6 +24,7 @@ from service.model import (
     Lang,
     Signature,
     StageHealth,
+    Start,
     Step,
     StoredMessage,
 )
@@ -62,8 +63,19 @@ class SqlTransaction:
     def message(self, message_id: str) -> StoredMessage:
         return messages.message(self._scope, message_id)
 
-    def file_message(self, message_id: str, *, case_id: str | None, event: Event, event_time: str, state: str) -> None:
-        messages.file_message(self._scope, message_id, case_id=case_id, event=event, event_time=event_time, state=state)
+    def file_message(
+        self,
+        message_id: str,
+        *,
+        case_id: str | None,
+        event: Event,
+        event_time: str,
+        state: str,
+        start: Start | None = None,
+    ) -> None:
+        messages.file_message(
+            self._scope, message_id, case_id=case_id, event=event, event_time=event_time, state=state, start=start
+        )
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
         return messages.messages_of(self._scope, case_id)

@@ -81,6 +81,7 @@ messages = Table(
     Column("error_code", String(64)),
     Column("kind", String(24), nullable=False, server_default=""),  # MSH-9 as ``ADT^A03``, or a FHIR resource type
     Column("patient_hash", String(64)),  # keyed: whose it is, for what names no visit
+    Column("start", Text),  # JSON: the rule, trigger and letter kind that it starts a letter by
     Index("messages_by_case", "case_id"),
     Index("messages_by_control_id", "control_id"),
     Index("messages_by_patient", "patient_hash"),

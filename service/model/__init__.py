@@ -1,5 +1,6 @@
 """The nouns: facts, letters, findings, cases, steps. Frozen, keyword-only, no behaviour beyond a look-up."""
 
+from service.model.browsing import HourCount, ListedMessage, MessageFilter
 from service.model.chart import IDENTIFYING, Chart, ChartConflict, Display, Fact, FactType, Importance, Lang
 from service.model.journey import Case, CaseState, DeliveryState, StageHealth, Step, StepState, StoredMessage
 from service.model.letter import (
@@ -15,6 +16,7 @@ from service.model.letter import (
 )
 from service.model.message import Ack, AckError, Event, Fields, Reading
 from service.model.signing import AuditEntry, Decision, DraftDocument, Posted, Review, Signature
+from service.model.starting import LetterKind, Start, Trigger
 
 __all__ = [
     "IDENTIFYING",
@@ -36,9 +38,13 @@ __all__ = [
     "Fields",
     "Finding",
     "FindingKind",
+    "HourCount",
     "Importance",
     "Lang",
     "Letter",
+    "LetterKind",
+    "ListedMessage",
+    "MessageFilter",
     "Posted",
     "RawLetter",
     "Reading",
@@ -47,9 +53,11 @@ __all__ = [
     "Signature",
     "Span",
     "StageHealth",
+    "Start",
     "Step",
     "StepState",
     "StoredMessage",
+    "Trigger",
     "Verification",
     "WriterInfo",
 ]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from service.model.chart import Lang
 from service.model.message import Event
+from service.model.starting import Start
 
 
 class CaseState(StrEnum):
@@ -87,7 +88,9 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredMessage:
-    """Received bytes as kept. ``channel``: mllp | fhir. ``state``: stored | understood | refused."""
+    """Received bytes as kept. ``channel``: mllp | fhir. ``state``: stored | understood | refused.
+
+    ``start``: the letter that it starts, as decided when it was read."""
 
     id: str
     received_at: datetime
@@ -102,6 +105,7 @@ class StoredMessage:
     event_time: str
     case_id: str | None
     error_code: str | None = None
+    start: Start | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

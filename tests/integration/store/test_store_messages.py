@@ -8,7 +8,7 @@ from store_fixtures import Clock
 from adapters.store import SqlStore
 from adapters.store.sql import SqlTransaction
 from service.errors import NotFound
-from service.model import Event
+from service.model import Event, LetterKind, Start, Trigger
 
 BODY = b"MSH|^~\\&|KIS|KLINIK|||20260312||ADT^A03|4711|P|2.5\r"
 
@@ -108,3 +108,18 @@ def test_what_a_failed_transaction_kept_is_gone(store: SqlStore) -> None:
         _ = 1 / 0
     with pytest.raises(NotFound), store.begin() as transaction:
         transaction.message(message_id)
+
+
+def test_what_a_message_starts_stays_with_it_when_it_is_filed_elsewhere(store: SqlStore) -> None:
+    start = Start(rule="Strahlentherapie", trigger=Trigger.COURSE_END, letter=LetterKind.END_OF_RADIOTHERAPY)
+    with store.begin() as transaction:
+        message_id = keep(transaction)
+        assert transaction.message(message_id).start is None
+        first, second = (transaction.add_case(key, lang="de") for key in ("KIS|F1", "KIS|F2"))
+        transaction.file_message(
+            message_id, case_id=first.id, event=Event.RESULT, event_time="", state="understood", start=start
+        )
+        transaction.file_message(message_id, case_id=second.id, event=Event.RESULT, event_time="", state="understood")
+    with store.begin() as transaction:
+        (kept,) = transaction.messages_of(second.id)
+    assert kept.start == start
