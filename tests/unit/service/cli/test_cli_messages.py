@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "good.hl7").write_bytes(message())
     (tmp_path / "two.hl7").write_bytes(message("ADT^A01", control_id="1") + message(control_id="2"))
     (tmp_path / "ack.hl7").write_bytes(ACKNOWLEDGEMENT)
-    (tmp_path / "unknown.hl7").write_bytes(message("ADT^A60", control_id="U1"))
+    (tmp_path / "unknown.hl7").write_bytes(message("ADT^A99", control_id="U1"))
     (tmp_path / "text.txt").write_bytes(b"no message at all\n")
     return tmp_path
 

@@ -19,6 +19,8 @@ from service.model import Event
         ("A01", Event.ADMIT),
         ("A03", Event.DISCHARGE),
         ("A08", Event.UPDATE),
+        ("A11", Event.CANCEL_ADMIT),
+        ("A12", Event.CANCEL_TRANSFER),
         ("A13", Event.CANCEL_DISCHARGE),
     ],
 )
@@ -163,8 +165,8 @@ def test_an_event_named_only_in_evn_is_understood() -> None:
     [
         ((header(control_id=""),), "AE", "101", "MSH-10"),
         ((header(""),), "AE", "101", "MSH-9"),
-        ((header("MDM^T02"),), "AR", "200", "MSH-9"),
-        ((header("ADT^A60"),), "AR", "201", "MSH-9"),
+        ((header("QRY^A19"),), "AR", "200", "MSH-9"),
+        ((header("ADT^A99"),), "AR", "201", "MSH-9"),
         ((header(), "PV1|1|I"), "AE", "101", "PID-3"),
         ((header(), "PID|1||P1"), "AE", "100", "PV1"),
     ],
@@ -179,7 +181,7 @@ def test_what_is_lacking_is_refused_with_its_place(lines: tuple[str, ...], code:
 def test_a_refusal_names_what_would_be_understood_and_quotes_nothing() -> None:
     error = understand(raw(header("GEHEIM^X99"), "PID|1||P1||Geheimname")).ack.error
     assert error is not None
-    assert "A03" in error.text
+    assert "ADT" in error.text
     assert "eheim" not in error.text.lower()
 
 
