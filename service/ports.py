@@ -12,7 +12,10 @@ from service.model import (
     Chart,
     DraftDocument,
     Event,
+    HourCount,
     Lang,
+    ListedMessage,
+    MessageFilter,
     NewMessage,
     Posted,
     RawLetter,
@@ -114,6 +117,19 @@ class Transaction(Protocol):
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
         """By event time, then arrival."""
+
+    # browsing: messages without their bytes
+    def list_messages(
+        self, wanted: MessageFilter, *, limit: int, before: str | None = None, after: str | None = None
+    ) -> Sequence[ListedMessage]:
+        """Newest first; ``before`` and ``after`` are ids: the page next to them."""
+
+    def listed_message(self, message_id: str) -> ListedMessage:
+        """Raises NotFound."""
+
+    def count_messages(self, *, since: datetime) -> Sequence[HourCount]: ...
+    def steps_about(self, message_id: str) -> Sequence[Step]:
+        """The steps with this message as subject, oldest first: its ``read``, and what that started."""
 
     # cases; reading one inside a transaction locks its row until the end
     def case(self, case_id: str) -> Case: ...

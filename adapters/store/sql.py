@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from adapters.keys import KeyRing
 from adapters.store import audit as chain
-from adapters.store import cases, cursors, messages, steps, tables, watch
+from adapters.store import browse, cases, cursors, messages, steps, tables, watch
 from adapters.store.engine import open_engine, transaction
 from adapters.store.migrate import newest_revision, revision
 from adapters.store.scope import Clock, Scope, utcnow
@@ -21,7 +21,10 @@ from service.model import (
     Case,
     CaseState,
     Event,
+    HourCount,
     Lang,
+    ListedMessage,
+    MessageFilter,
     Signature,
     StageHealth,
     Start,
@@ -79,6 +82,20 @@ class SqlTransaction:
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
         return messages.messages_of(self._scope, case_id)
+
+    def list_messages(
+        self, wanted: MessageFilter, *, limit: int, before: str | None = None, after: str | None = None
+    ) -> Sequence[ListedMessage]:
+        return browse.list_messages(self._scope, wanted, limit=limit, before=before, after=after)
+
+    def listed_message(self, message_id: str) -> ListedMessage:
+        return browse.listed_message(self._scope, message_id)
+
+    def count_messages(self, *, since: datetime) -> Sequence[HourCount]:
+        return browse.count_messages(self._scope, since=since)
+
+    def steps_about(self, message_id: str) -> Sequence[Step]:
+        return browse.steps_about(self._scope, message_id)
 
     # cases
     def case(self, case_id: str) -> Case:
