@@ -1,6 +1,8 @@
 """What a message or resource means for one case, and what its sender is told. Pure rules.
 
 message.py    HL7 v2: header rules, event, case, fields
+events.py     HL7 v2: which event a type and trigger are
+numbers.py    HL7 v2: patient, visit and former numbers as keys
 encounter.py  FHIR R4 Encounter: the same reading
 notification.py  FHIR R4 Subscriptions: which visits are told of
 answer.py     acknowledgement modes and conditions
