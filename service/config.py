@@ -15,6 +15,8 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from service.errors import WrongSetting
+from service.model import LetterKind, Trigger
+from service.starting import BY_DEFAULT, Rule
 
 PREFIX = "EPIKRISE_"
 FILE = "epikrise.toml"
@@ -34,6 +36,8 @@ def _address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+"""A shell pattern: ``*``, ``?``, ``[a-z]``."""
 
 
 class _Section(BaseModel):
@@ -71,19 +75,48 @@ class Web(_Section):
 
 
 class Ehr(_Section):
-    """The EHR's FHIR API. ``visit_systems``: HL7 assigning authority -> FHIR identifier system of visits."""
+    """The EHR's FHIR API. ``visit_systems``, ``patient_systems``: HL7 assigning authority -> FHIR identifier system
+    of visits, of patients. ``client_id`` and ``client_key`` (PEM or JWK file) are those of SMART Backend Services;
+    without them ``token`` is sent as it is. ``poll_seconds`` 0: never asked without a notification."""
 
     fhir_url: Address | None = None
     visit_systems: dict[str, str] = {}
+    patient_systems: dict[str, str] = {}
     timeout_seconds: float = Field(default=30.0, gt=0)
     token: SecretStr | None = None
+    client_id: str | None = None
+    client_key: Path | None = None
+    token_url: Address | None = None
+    scope: str = (
+        "system/*.rs system/DocumentReference.cruds system/Task.cruds system/Provenance.cruds "
+        "system/Device.cruds system/Subscription.cruds"
+    )
+    subscribe: Literal["off", "classic", "backport"] = "off"
+    topic: str | None = None
+    criteria: str = Field(default="Encounter?", pattern=r"^[A-Z][A-Za-z]+\?[^\s#]*$")
+    poll_seconds: float = Field(default=0.0, ge=0)
+    poll_overlap_seconds: float = Field(default=120.0, ge=0)
+
+    @model_validator(mode="after")
+    def _whole_client(self) -> Self:
+        if (self.client_id is None) != (self.client_key is None):
+            raise ValueError("client_id and client_key go together: set both, or neither")
+        if self.client_id is not None and self.token is not None:
+            raise ValueError("client_id and token exclude each other: set one")
+        if self.subscribe == "backport" and self.topic is None:
+            raise ValueError("subscribe backport needs topic, the canonical address of the server's topic")
+        if self.fhir_url is None and (self.subscribe != "off" or self.poll_seconds):
+            raise ValueError("subscribe and poll_seconds need fhir_url")
+        return self
 
     @property
     def authorities(self) -> dict[str, str]:
         """Every name of an authority to one HL7 name, so that ADT and FHIR give one visit one key."""
         names: dict[str, str] = {}
-        for authority, system in self.visit_systems.items():
-            names[authority] = names.setdefault(system, authority)
+        for authority, system in (*self.visit_systems.items(), *self.patient_systems.items()):
+            name = names.get(authority) or names.get(system) or authority
+            names.setdefault(authority, name)
+            names.setdefault(system, name)
         return names
 
 
@@ -99,10 +132,54 @@ class Broker(_Section):
     url: SecretStr | None = None
 
 
+class LetterRule(_Section):
+    """One rule of what starts a letter; ``trigger`` ``none`` switches its departments off."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    departments: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
+    exclude: tuple[Pattern, ...] = ()
+    classes: tuple[Annotated[str, Field(pattern=r"\A[A-Za-z]{1,8}\Z")], ...] = ()
+    trigger: Literal["discharge", "course_end", "follow_up", "request", "none"]
+    letter: LetterKind | None = None
+    at: Literal["start", "end"] | None = None
+
+    @model_validator(mode="after")
+    def _whole_rule(self) -> Self:
+        if self.at is not None and self.trigger != "follow_up":
+            raise ValueError("at belongs to the trigger follow_up only: remove it")
+        if self.letter is not None and self.trigger == "none":
+            raise ValueError("the trigger none writes no letter: remove letter")
+        return self
+
+    def as_rule(self) -> Rule:
+        return Rule(
+            name=self.name,
+            trigger=None if self.trigger == "none" else Trigger(self.trigger),
+            departments=self.departments,
+            exclude=self.exclude,
+            classes=self.classes,
+            letter=self.letter,
+            at=self.at or "end",
+        )
+
+
 class Letter(_Section):
-    """``language`` of the letters, whatever the pages' language."""
+    """``language`` of the letters, whatever the pages' language. ``rules``: what starts one, first match first;
+    without any, each discharge."""
 
     language: Literal["de", "en"] = "de"
+    rules: tuple[LetterRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) != len(names):
+            raise ValueError("rules: each rule needs a name of its own")
+        return self
+
+    @property
+    def starts(self) -> tuple[Rule, ...]:
+        return tuple(rule.as_rule() for rule in self.rules) or BY_DEFAULT
 
 
 class Model(_Section):

@@ -78,6 +78,7 @@ def _look_for_files(settings: Settings) -> None:
         "mllp.certificate": settings.mllp.certificate,
         "mllp.key": settings.mllp.key,
         "mllp.client_ca": settings.mllp.client_ca,
+        "ehr.client_key": settings.ehr.client_key,
         "model.directory": settings.model.directory,
     }
     for setting, path in named.items():

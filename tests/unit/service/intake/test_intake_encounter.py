@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.config import Ehr
 from service.errors import UnusableInput
 from service.intake import understand, understand_encounter
+from service.intake.encounter import is_older, reopened
 from service.model import Event
 
 VN = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "VN"}]}
@@ -67,8 +68,10 @@ def test_a_system_that_is_not_mapped_stands_for_itself() -> None:
         ("in-progress", Event.ADMIT, False),
         ("onleave", Event.UPDATE, False),
         ("finished", Event.DISCHARGE, True),
-        ("cancelled", Event.CANCEL_DISCHARGE, False),
-        ("entered-in-error", Event.CANCEL_DISCHARGE, False),
+        ("triaged", Event.ADMIT, False),
+        ("cancelled", Event.CANCEL_ADMIT, False),
+        ("entered-in-error", Event.CANCEL_ADMIT, False),
+        ("unknown", Event.UPDATE, False),
         ("", Event.UPDATE, False),
     ],
 )
@@ -127,6 +130,64 @@ def test_the_fields_are_told_as_read() -> None:
 )
 def test_an_admission_happened_at_the_start_and_all_else_when_recorded(status: str, event_time: str) -> None:
     assert understand_encounter(an_encounter(status=status)).event_time == event_time
+
+
+@pytest.mark.parametrize(
+    ("code", "patient_class"), [("IMP", "I"), ("AMB", "O"), ("EMER", "E"), ("SS", "I"), ("XYZ", "XYZ"), ("", "")]
+)
+def test_the_class_is_told_in_the_words_of_adt(code: str, patient_class: str) -> None:
+    assert understand_encounter(an_encounter(**{"class": {"code": code}})).patient_class == patient_class
+
+
+@pytest.mark.parametrize(
+    ("members", "department"),
+    [
+        ({"serviceProvider": {"display": "Strahlentherapie"}}, "Strahlentherapie"),
+        ({"serviceProvider": {"identifier": {"value": "RAD"}, "display": "Strahlentherapie"}}, "RAD"),
+        ({"location": [{"location": {"display": "Station 3"}}], "serviceProvider": {"display": "x"}}, "Station 3"),
+        (
+            {
+                "location": [
+                    {"location": {"display": "S3"}, "physicalType": {"coding": [{"code": "wa"}]}},
+                    {"location": {"display": "Bett 7"}, "physicalType": {"coding": [{"code": "bd"}]}},
+                ]
+            },
+            "S3",
+        ),
+        ({"location": [{"location": {"reference": "Location/1"}}]}, ""),
+    ],
+)
+def test_the_department_is_the_ward_else_who_provides_the_visit(members: dict[str, Any], department: str) -> None:
+    assert understand_encounter(an_encounter(**members)).department == department
+
+
+def test_the_patient_is_known_by_the_same_key_as_in_adt() -> None:
+    authorities = Ehr(visit_systems={"KIS": FALL}, patient_systems={"KIS": "https://kis.example/pid"}).authorities
+    assert understand_encounter(an_encounter(), PATIENT, authorities).patient_key == "KIS|P1"
+    assert understand_encounter(an_encounter()).patient_key is None
+
+
+@pytest.mark.parametrize("status", ["planned", "arrived", "triaged", "in-progress", "onleave"])
+def test_a_finished_visit_that_goes_on_is_reopened(status: str) -> None:
+    assert reopened(an_encounter(status=status), an_encounter())
+    assert not reopened(an_encounter(status=status), an_encounter(status="in-progress"))
+
+
+@pytest.mark.parametrize("status", ["finished", "cancelled", "entered-in-error", "unknown", ""])
+def test_a_finished_visit_that_stays_ended_is_not_reopened(status: str) -> None:
+    assert not reopened(an_encounter(status=status), an_encounter())
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_one_of_two_versions_is_the_older(first: int, second: int) -> None:
+    for name, write in (("versionId", str), ("lastUpdated", lambda n: f"2026-03-12T10:00:00.{n:06d}Z")):
+        one, other = an_encounter(meta={name: write(first)}), an_encounter(meta={name: write(second)})
+        assert is_older(one, other) == (first < second)
+
+
+def test_versions_that_cannot_be_compared_are_taken_as_they_come() -> None:
+    assert not is_older(an_encounter(meta={"versionId": "b"}), an_encounter(meta={"versionId": "a"}))
+    assert not is_older(an_encounter(meta={}), an_encounter())
 
 
 def test_another_resource_is_refused() -> None:
