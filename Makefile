@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_PROGRESS_BAR ?= on
 
-.PHONY: help setup demo test test-all check bench screenshots model lock clean
+.PHONY: help setup demo peers test test-all check bench screenshots model lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,7 +33,11 @@ demo: $(READY) ## One discharge from MLLP to a signed letter, in your browser (A
 test: $(DEV) ## The test suite (under ten minutes on two cores)
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: $(DEV) ## Everything, also what is slow
+peers: ## Programs of others from npm that test-all speaks with (needs Node.js 20.19 or newer)
+	@bash deploy/peers/install.sh
+
+test-all: $(DEV) ## Everything, also what is slow; installs the peers first where Node.js is
+	@bash deploy/peers/install.sh --if-possible
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV) ## Format, lint, strict types, import rules

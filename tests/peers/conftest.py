@@ -1,0 +1,8 @@
+"""Fixtures that these tests share. peer_programs comes first: it opens the way to the others' fixtures."""
+
+import peer_programs  # isort: skip  # noqa: F401
+
+from listener_fixtures import connect, kept, kept_store, listener, peer
+from store_fixtures import _migrated_sqlite, keyring, sqlite_url
+
+__all__ = ["_migrated_sqlite", "connect", "kept", "kept_store", "keyring", "listener", "peer", "sqlite_url"]

@@ -1,0 +1,69 @@
+"""The peers that `make peers` installs, as processes; without them the tests say so and are skipped."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_INTEGRATION = Path(__file__).parents[1] / "integration"
+for _folder in (_INTEGRATION, _INTEGRATION / "hl7"):
+    if str(_folder) not in sys.path:
+        sys.path.append(str(_folder))
+
+PEERS = Path(__file__).parents[2] / "deploy" / "peers"
+MLLP_SEND = Path(sys.executable).parent / "mllp_send"
+
+
+def _why_not() -> str:
+    if shutil.which("node") is None:
+        return "Node.js is not on this machine: install 20.19 or newer, then make peers"
+    if not (PEERS / "node_modules" / ".package-lock.json").is_file():
+        return "the peers from npm are not installed: make peers"
+    return ""
+
+
+NEEDS_PEERS = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "they are here")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A program that ran to its end; ``answers`` are (code, control id) as the library read them."""
+
+    exit_code: int
+    answers: Sequence[tuple[str, str]]
+    said: str
+
+
+def run_client(script: str, address: tuple[str, int], file: Path, encoding: str) -> Ended:
+    """A client of deploy/peers; ``encoding`` by Node's name."""
+    host, port = address
+    command = ["node", str(PEERS / script), host, str(port), str(file), encoding]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    return Ended(
+        exit_code=done.returncode,
+        answers=[(each["code"], each["control_id"]) for each in printed],
+        said=done.stderr,
+    )
+
+
+@contextlib.contextmanager
+def running(script: str, *arguments: str | Path) -> Iterator[int]:
+    """A server of deploy/peers, which prints ``listening PORT``; yields the port."""
+    with subprocess.Popen(
+        ["node", str(PEERS / script), *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            word, _, port = process.stdout.readline().strip().partition(" ")
+            assert word == "listening", f"{script} did not start"
+            yield int(port)
+        finally:
+            process.terminate()
+            process.wait(10)
