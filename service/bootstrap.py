@@ -9,6 +9,7 @@ from pathlib import Path
 from celery import Celery
 
 from adapters.broker import CeleryBell, make_celery
+from adapters.fhir.auth import BackendServices, load_client_keys
 from adapters.fhir.chart_source import FhirChartSource
 from adapters.fhir.client import FhirClient
 from adapters.fhir.inbox import FhirInbox
@@ -68,7 +69,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
     celery = make_celery(broker_url(settings), queues=QUEUES)
     bell = CeleryBell(celery)
     addresses = LaunchAddresses(public_url=settings.public_url, secret=keyring.lookup("launch", purpose="launch"))
-    ehr = _ehr_client(settings)
+    ehr = ehr_client(settings)
     journey = settings.journey
     world = World(
         store=store,
@@ -82,6 +83,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
             retry_base=timedelta(seconds=journey.retry_base_seconds),
             ring_again=timedelta(seconds=journey.ring_again_seconds),
             review_url=addresses.review,
+            starts=settings.letter.starts,
         ),
         chart_source=FhirChartSource(ehr, visit_systems=settings.ehr.visit_systems) if ehr else None,
         inbox=FhirInbox(ehr) if ehr else None,
@@ -132,8 +134,25 @@ def leave_broker_url(settings: Settings, url: str) -> None:
         stream.write(url)
 
 
-def _ehr_client(settings: Settings) -> FhirClient | None:
-    if settings.ehr.fhir_url is None:
+def ehr_client(settings: Settings, *, timeout: float | None = None) -> FhirClient | None:
+    """The EHR of the settings, None where none is named. ``timeout`` in seconds, else that of the settings.
+
+    Raises:
+        WrongSetting: ehr.client_key cannot be read, or is no key that SMART takes.
+    """
+    ehr = settings.ehr
+    if ehr.fhir_url is None:
         return None
-    token = settings.ehr.token.get_secret_value() if settings.ehr.token else None
-    return FhirClient(settings.ehr.fhir_url, token=token, timeout=settings.ehr.timeout_seconds)
+    seconds = ehr.timeout_seconds if timeout is None else timeout
+    token = ehr.token.get_secret_value() if ehr.token else None
+    auth = None
+    if ehr.client_id is not None and ehr.client_key is not None:
+        auth = BackendServices(
+            base_url=ehr.fhir_url,
+            client_id=ehr.client_id,
+            key=load_client_keys(ehr.client_key)[0],
+            scope=ehr.scope,
+            token_url=ehr.token_url,
+            timeout=seconds,
+        )
+    return FhirClient(ehr.fhir_url, token=token, auth=auth, timeout=seconds)

@@ -221,7 +221,7 @@ def answered_badly(answer: httpx.Response, what: str, *, writing: bool) -> Epikr
     codes = ", ".join(f"{code} at {path}" if path else code for code, path in issues)
     detail = f"{what}: HTTP {status}" + (f" ({codes})" if codes else "")
     if status in {408, 429, 503}:
-        return EhrUnavailable(detail, retry_after=_retry_after(answer))
+        return EhrUnavailable(detail, retry_after=retry_after(answer))
     if status >= 500 and status != 501:
         return EhrAmbiguous(detail) if writing else EhrUnavailable(detail)
     remedy = ""
@@ -244,7 +244,7 @@ def _issues(answer: httpx.Response) -> Iterator[tuple[str, str]]:
         yield code, place if ELEMENT_PATH.match(place) else ""
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def retry_after(answer: httpx.Response) -> float | None:
     """Seconds from ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3)."""
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

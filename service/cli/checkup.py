@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.keys import open_keyring
 from adapters.store import key_ids, open_store
-from service.bootstrap import broker_url
+from service.bootstrap import broker_url, ehr_client
 from service.config import Settings
 from service.errors import EpikriseError, WrongSetting
 
@@ -115,12 +115,10 @@ def _broker(settings: Settings) -> str:
 
 
 def _ehr(settings: Settings) -> str:
-    if settings.ehr.fhir_url is None:
+    client = ehr_client(settings, timeout=min(settings.ehr.timeout_seconds, 5.0))
+    if client is None:
         raise _Worth("ehr.fhir_url is not set", "Name the EHR's FHIR address; without it nothing is delivered.")
-    from adapters.fhir.client import FhirClient
-
-    token = settings.ehr.token.get_secret_value() if settings.ehr.token else None
-    with FhirClient(settings.ehr.fhir_url, token=token, timeout=min(settings.ehr.timeout_seconds, 5.0)) as client:
+    with client:
         client.capabilities()
     return "answers"
 

@@ -72,6 +72,17 @@ def check(as_json: AsJson = False) -> None:
     say("the settings are in order")
 
 
+@config_app.command()
+def jwks() -> None:
+    """The public keys of ehr.client_key as a JWK Set, to register with the EHR's authorization server."""
+    settings = load_settings()
+    if settings.ehr.client_key is None:
+        raise WrongSetting("ehr.client_key is not set", remedy="Name the file of the private key.")
+    from adapters.fhir.auth import load_client_keys, public_jwks
+
+    print_json(public_jwks(load_client_keys(settings.ehr.client_key)))
+
+
 def _look_for_files(settings: Settings) -> None:
     """Raises WrongSetting for the first file or folder that a setting names and nobody can read."""
     named = {

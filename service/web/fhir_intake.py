@@ -17,14 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.fhir.auth import load_client_keys, public_jwks
 from adapters.fhir.client import FhirClient
 from service.bootstrap import Installation
 from service.chart.bundle import resources_of
 from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableInput, WrongSetting
 from service.intake import read_notification, understand_encounter
 from service.model import Event
+from service.occasion import fhir_occasion
 from service.ports import Resource
-from service.steps import file_reading
+from service.steps import decide_start, file_reading
 from service.web.pages import installation_of
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -35,11 +37,21 @@ _LOOK_BACK = timedelta(hours=1)
 
 def routes() -> list[Route]:
     return [
+        Route("/fhir/jwks.json", jwks, methods=["GET"]),
         Route("/fhir", receive, methods=["POST"]),
         Route("/fhir/notify", receive, methods=["POST"]),
         # HAPI puts the resource of a rest-hook with payload under the endpoint, as if it were a FHIR server
         Route("/fhir/notify/{resource:path}", receive, methods=["POST", "PUT"]),
     ]
+
+
+async def jwks(request: Request) -> Response:
+    """Our public keys (RFC 7517), for the EHR's authorization server; 404 where we have none."""
+    file = installation_of(request).settings.ehr.client_key
+    if file is None:
+        return _outcome("not-found", "ehr.client_key is not set", status=404)
+    keys = await asyncio.to_thread(load_client_keys, file)
+    return Response(json.dumps(public_jwks(keys)), media_type="application/jwk-set+json")
 
 
 async def receive(request: Request) -> Response:
@@ -139,6 +151,7 @@ def _file(installation: Installation, visit: _Visit) -> None:
     reading = understand_encounter(visit.encounter, visit.patient, authorities=installation.world.rules.authorities)
     if not visit.is_news:
         reading = replace(reading, event=Event.RESULT, starts_letter=False)
+    occasion = fhir_occasion(visit.encounter, _resources_in(visit.body))
     with installation.world.store.begin() as tx:
         message_id, is_new = tx.add_message(
             channel="fhir",
@@ -156,8 +169,12 @@ def _file(installation: Installation, visit: _Visit) -> None:
                 key=reading.case_key,
                 event=reading.event,
                 event_time=reading.event_time,
-                starts_letter=reading.starts_letter,
+                start=decide_start(installation.world, tx, reading, occasion),
             )
+
+
+def _resources_in(body: bytes) -> list[Resource]:
+    return resources_of(_parse(body)) if body.strip() else []
 
 
 def _keep_refused(installation: Installation, body: bytes, code: str) -> None:
