@@ -2,178 +2,198 @@
 
 import codecs
 import re
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import Final
 
-from adapters.hl7.text import Separators, decode, find_encoding, read_separators, unescape
+from adapters.hl7.charsets import decode, find_encoding, find_wide, narrow
+from adapters.hl7.segment import Segment
+from adapters.hl7.text import read_separators
 from service.errors import UnusableInput
 
-FALLBACK = "latin-1"
-_AT_START = rb"(?:\A|(?<=[\r\n\x0b\x1c])|(?<=\xef\xbb\xbf))"
-_MSH = re.compile(rb"MSH(?<=" + _AT_START + rb"MSH)(?=[!-/:-@\[-`{-~])")
-_END = re.compile(rb"[\x0b\x1c]|" + _AT_START + rb"(?:MSH|FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
+__all__ = ["FALLBACK", "Message", "Segment", "read_message", "split_messages"]
 
-
-class Segment:
-    """Implements :class:`service.ports.Segment`.
-
-    ``""`` in a field (HL7: delete what you have) reads as the two characters ``""``, so that it can be
-    told from an empty field (unchanged).
+FALLBACK: Final = "latin-1"
+SEGMENTS: Final = frozenset(
     """
+    ACC ADD ADJ AFF AIG AIL AIP AIS AL1 ARV AUT BHS BLG BTS CON CTD CTI DB1 DG1 DRG DSC DSP ERR EVN FAC FHS FT1
+    FTS GOL GP1 GP2 GT1 IAM IAR IN1 IN2 IN3 IPC MRG MSA MSH NCK NK1 NPU NTE OBR OBX ODS ODT OM1 ORC ORG OVR PCR
+    PD1 PDA PEO PES PID PR1 PRA PRB PRC PRD PRT PTH PV1 PV2 QRD QRF RGS RMI ROL RQD RXA RXC RXD RXE RXG RXO RXR
+    RXV SCH SFT SPM STF TQ1 TQ2 TXA UAC UB1 UB2 VAR
+    """.split()  # noqa: SIM905 - a table of 90 quoted names would be four times as long
+)
+"""Published names. A name in small letters, behind blanks or cut short is only taken for one of these or a
+Z-segment; in capitals at the start of a line, every name is."""
 
-    def __init__(
-        self, name: str, index: int, text: str, separators: Separators, *, encoding: str, control_id: str | None = None
-    ) -> None:
-        self.name = name
-        self.index = index
-        self.encoding = encoding
-        self._text = text
-        self._separators = separators
-        self._control_id = control_id
+_SURE_MSH = re.compile(rb"[Mm][Ss][Hh](?:(?=\|)|(?=([!-/:-@\[-`{-~])[!-/:-@\[-`{-~]{0,6}?\1))")
+_LOOSE_MSH = re.compile(rb"[Mm][Ss][Hh](?=[!-/:-@\[-`{-~])")
+"""For a header whose MSH-2 has no end; not the first choice, since a line of a text may begin so."""
+_FRAMING = re.compile(rb"[\x0b\x1c]")
+_BATCH = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
+_BLANK = b" \t\0"
+_INDENT: Final = 64
+_PADDING = " \t\0\x0b\x1c\x1a\ufeff"
 
-    @cached_property
-    def _fields(self) -> list[str]:
-        fields = self._text.split(self._separators.field)
-        return fields if self.name != "MSH" else [fields[0], self._separators.field, *fields[1:]]
-
-    def value(self, field: int, *, component: int = 1, sub: int = 1, repetition: int = 1) -> str:
-        """One subcomponent, escapes resolved; ``""`` where there is none."""
-        raw = self._raw(field, repetition)
-        if not self._is_delimiters(field):
-            raw = _part(_part(raw, self._separators.component, component), self._separators.sub, sub)
-            return unescape(raw, self._separators, self.encoding)
-        return raw if component == sub == 1 else ""
-
-    def repetitions(self, field: int) -> int:
-        """How many repetitions the field has; 0 if it is absent or empty."""
-        if field < 1 or field >= len(self._fields) or not self._fields[field]:
-            return 0
-        if self._is_delimiters(field) or not self._separators.repetition:
-            return 1
-        return self._fields[field].count(self._separators.repetition) + 1
-
-    def components(self, field: int, repetition: int = 1) -> Sequence[str]:
-        """All components of a field, escapes resolved, subcomponents not taken apart; () if absent."""
-        raw = self._raw(field, repetition)
-        if not raw:
-            return ()
-        if self._is_delimiters(field) or not self._separators.component:
-            return (raw,)
-        parts = raw.split(self._separators.component)
-        return tuple(unescape(part, self._separators, self.encoding) for part in parts)
-
-    def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
-        """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
-        control_id = self.value(10) if self._control_id is None else self._control_id
-        place = f"{control_id}#{self.name}[{self.index}]-{field}[{repetition}]"
-        return place if component is None else f"{place}.{component}"
-
-    def _raw(self, field: int, repetition: int) -> str:
-        if field < 1 or field >= len(self._fields):
-            return ""
-        if self._is_delimiters(field):
-            return self._fields[field] if repetition == 1 else ""
-        return _part(self._fields[field], self._separators.repetition, repetition)
-
-    def _is_delimiters(self, field: int) -> bool:
-        return field <= 2 and self.name in ("MSH", "FHS", "BHS")
+_Matcher = Callable[[str], re.Match[str] | None]
 
 
 class Message:
     """Implements :class:`service.ports.Message`. The header is read at once, the rest when asked for."""
 
-    def __init__(self, body: bytes, *, fallback: str) -> None:
-        """``body`` starts with MSH and a separator; ``fallback`` is the codec where nothing names one."""
-        head = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1")
+    def __init__(self, body: bytes, *, fallback: str, wide: str = "") -> None:
+        """``body`` starts with MSH and a separator.
+
+        Args:
+            fallback: the codec where nothing names one.
+            wide: the codec of 16- or 32-bit characters in which the message came; ``body`` is then UTF-8.
+        """
+        head = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1").rstrip(_PADDING)
         separators = read_separators(head[3], head[4:].partition(head[3])[0])
-        declared = Segment("MSH", 1, head, separators, encoding="latin-1").value(18)
+        codec = "utf-8"
+        if not wide:
+            declared = Segment("MSH", 1, head, separators, encoding="latin-1")
+            names = tuple(declared.value(18, repetition=number + 1) for number in range(declared.repetitions(18)))
+            codec = find_encoding(body, names, fallback)
         self._body = body
         self._separators = separators
-        self.encoding = find_encoding(body, declared, fallback)
-        head_text = decode(head.encode("latin-1"), self.encoding)
+        self._codec = codec
+        self.encoding = wide or codec
+        """Of the bytes as they came, in which an answer is written."""
+        head_text = decode(head.encode("latin-1"), codec)
         self.header = Segment("MSH", 1, head_text, separators, encoding=self.encoding)
         self.control_id = self.header.value(10)
         self.type = self.header.value(9)
         self.trigger = self.header.value(9, component=2)
+        self._read: dict[int, Segment] = {}
 
     def segments(self, *names: str) -> Sequence[Segment]:
         if not names:
-            return self._segments
-        return tuple(segment for segment in self._segments if segment.name in names)
+            return tuple(self._segment(place) for place in range(len(self._lines)))
+        places = [place for name in names for place in self._places.get(name, ())]
+        if len(names) > 1:
+            places.sort()
+        return tuple(self._segment(place) for place in dict.fromkeys(places))
+
+    def _segment(self, place: int) -> Segment:
+        segment = self._read.get(place)
+        if segment is None:
+            name, index, line = self._lines[place]
+            segment = self._read[place] = Segment(
+                name, index, line, self._separators, encoding=self.encoding, control_id=self.control_id
+            )
+        return segment
 
     @cached_property
-    def _segments(self) -> tuple[Segment, ...]:
-        counts: dict[str, int] = {}
-        segments = []
-        for line in self._lines():
-            name = line[:3]
-            counts[name] = counts.get(name, 0) + 1
-            segments.append(
-                Segment(name, counts[name], line, self._separators, encoding=self.encoding, control_id=self.control_id)
-            )
-        return tuple(segments)
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, (name, _, _) in enumerate(self._lines):
+            places.setdefault(name, []).append(place)
+        return places
 
-    def _lines(self) -> list[str]:
-        """One string a segment. A line that does not start like a segment is the raw line break of a
+    @cached_property
+    def _lines(self) -> list[tuple[str, int, str]]:
+        """Name, occurrence and text of each segment. A line that does not start like a segment is the raw line break of a
         field that was not escaped, and stays with its field."""
-        text = decode(self._body, self.encoding).replace("\r\n", "\r").replace("\n", "\r")
-        starts = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(self._separators.field)}|\s*$)")
-        lines: list[str] = []
+        text = decode(self._body, self._codec).replace("\r\n", "\r").replace("\n", "\r").replace("\0", "")
+        starts, may_start = _line_starts(self._separators.field)
+        lines: list[tuple[str, str]] = []
+        rest: list[str] = []
         for line in text.split("\r"):
-            if starts.match(line):
-                lines.append(line)
-            elif line.strip(" \t\x00\x0b\x1c\x1a"):
-                lines[-1] = f"{lines[-1]}\n{line}"
-        return lines
+            name = line[:3]
+            if not starts(line):
+                name = _unusual_name(line) if may_start(line) else ""
+            if not name and line.strip(_PADDING):
+                rest.append(line)
+            elif name:
+                _join(lines, rest)
+                lines.append((name, line.lstrip(" \t") if line[0] in " \t" else line))
+        if rest and _is_cut_short(rest[-1]):
+            cut = rest.pop()
+            _join(lines, rest)
+            lines.append((cut, cut))
+        _join(lines, rest)
+        counts: dict[str, int] = {}
+        numbered = []
+        for name, line in lines:
+            counts[name] = counts.get(name, 0) + 1
+            numbered.append((name, counts[name], line))
+        return numbered
+
+
+@lru_cache(maxsize=64)
+def _line_starts(field: str) -> tuple[_Matcher, _Matcher]:
+    """Whether a line starts like a segment: surely; perhaps, with an unusual name."""
+    end = rf"(?:{re.escape(field)}|\s*$)"
+    return re.compile(rf"[A-Z][A-Z0-9]{{2}}{end}").match, re.compile(rf"[ \t]*[A-Za-z][A-Za-z0-9]{{2}}{end}").match
+
+
+def _unusual_name(line: str) -> str:
+    name = line.lstrip(" \t")[:3].upper()
+    return name if name in SEGMENTS or name.startswith("Z") else ""
+
+
+def _is_cut_short(line: str) -> bool:
+    """One or two letters at the end of a message with which a segment may begin."""
+    return len(line) < 3 and line.isupper() and any(name.startswith(line) for name in SEGMENTS)
+
+
+def _join(lines: list[tuple[str, str]], rest: list[str]) -> None:
+    if rest:
+        name, line = lines[-1]
+        lines[-1] = (name, "\n".join((line, *rest)))
+        rest.clear()
 
 
 def read_message(body: bytes, *, fallback: str = FALLBACK) -> Message:
     """The message that starts at the first ``MSH`` of ``body``.
 
     CR, LF and CRLF end a segment; MLLP's framing bytes and what stands before MSH are passed over.
-    The character set is MSH-18's, else the byte order mark's, else UTF-8 if valid, else ``fallback``.
+    The character set is that of 16- or 32-bit characters if the header is in them, else MSH-18's, else
+    the byte order mark's, else UTF-8 if valid, else ``fallback``.
 
     Raises:
         UnusableInput: there is no MSH segment.
     """
-    body = _in_single_bytes(body)
-    start = _MSH.search(body)
+    wide = find_wide(body)
+    body = narrow(body, wide) if wide else body
+    start = next(_starts(_SURE_MSH, body), None)
+    if start is None:
+        start = next(_starts(_LOOSE_MSH, body), None)
     if start is None:
         raise UnusableInput("no MSH segment", remedy="Send HL7 v2 in its vertical-bar form (ER7).")
-    end = body.find(b"\x1c", start.start())
-    marked = body.endswith(codecs.BOM_UTF8, 0, start.start())
-    return Message(body[start.start() : end if end >= 0 else None], fallback="utf-8" if marked else fallback)
+    end = body.find(b"\x1c", start)
+    marked = body.endswith(codecs.BOM_UTF8, 0, start)
+    return Message(body[start : end if end >= 0 else None], fallback="utf-8" if marked else fallback, wide=wide)
 
 
 def split_messages(data: bytes) -> list[bytes]:
     """The messages of a file: one or many, bare or in MLLP frames, with or without FHS/BHS/BTS/FTS.
 
+    Each has the bytes of the file, also where they are UTF-16 or UTF-32.
+
     Raises:
         UnusableInput: there is no MSH segment in it.
     """
-    data = _in_single_bytes(data)
+    wide = find_wide(data)
+    if wide:
+        data = narrow(data, wide)
+    starts = list(_starts(_SURE_MSH, data)) or list(_starts(_LOOSE_MSH, data))
     messages = []
-    for start in _MSH.finditer(data):
-        end = _END.search(data, start.end())
-        messages.append(data[start.start() : end.start() if end else None])
+    for start, following in pairwise([*starts, len(data)]):
+        framing = _FRAMING.search(data, start, following)
+        until = framing.start() if framing else following
+        messages.append(data[start : next(_starts(_BATCH, data, start, until), until)])
     if not messages:
         raise UnusableInput("no MSH segment", remedy="Give a file of HL7 v2 messages in vertical-bar form (ER7).")
-    return messages
+    return [message.decode().encode(wide) for message in messages] if wide else messages
 
 
-def _in_single_bytes(data: bytes) -> bytes:
-    """UTF-16, which only a file can be in, as UTF-8; anything else as it is."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return codecs.BOM_UTF8 + data.decode("utf-16", "replace").encode()
-    return data
-
-
-def _part(text: str, separator: str, number: int) -> str:
-    if number < 1:
-        return ""
-    if not separator:
-        return text if number == 1 else ""
-    if number == 1:
-        return text.partition(separator)[0]
-    parts = text.split(separator, number)
-    return parts[number - 1] if number <= len(parts) else ""
+def _starts(pattern: re.Pattern[bytes], data: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Where a match stands at the start of a line, a frame or the data, behind nothing but blanks."""
+    for match in pattern.finditer(data, start, len(data) if end is None else end):
+        begins_at = match.start()
+        before = data[max(0, begins_at - _INDENT) : begins_at].rstrip(_BLANK)
+        is_first = not before and begins_at <= _INDENT
+        if is_first or before[-1:] in (b"\r", b"\n", b"\x0b", b"\x1c") or before.endswith(codecs.BOM_UTF8):
+            yield begins_at

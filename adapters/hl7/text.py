@@ -1,65 +1,10 @@
-"""Bytes to text and back: character sets (HL7 2.9 table 0211) and escape sequences (chapter 2.7)."""
+"""Separators (HL7 2.9 chapter 2.5.4) and escape sequences (chapter 2.7)."""
 
-import codecs
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_CHARSETS = {
-    "ASCII": "ascii",
-    "US-ASCII": "ascii",
-    "ISO IR6": "ascii",
-    **{f"8859/{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
-    **{f"ISO-8859-{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
-    "ISO IR14": "shift_jis",
-    "GB 18030-2000": "gb18030",
-    "KS X 1001": "euc_kr",
-    "BIG-5": "big5",
-    "UNICODE": "utf-8",
-    "UNICODE UTF-8": "utf-8",
-    "UTF-8": "utf-8",
-    "UTF8": "utf-8",
-    "WINDOWS-1252": "cp1252",
-    "CP1252": "cp1252",
-}
-"""MSH-18 to a Python codec. UTF-16 and UTF-32 are missing on purpose: bytes in which ``MSH`` was
-found byte by byte are not in them, whatever the header says."""
-
-
-def _byte_as_latin1(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return error.object[error.start : error.end].decode("latin-1"), error.end
-
-
-codecs.register_error("byte_as_latin1", _byte_as_latin1)
-
-
-def find_encoding(body: bytes, declared: str, fallback: str) -> str:
-    """The codec for a message: MSH-18, else UTF-8 if valid, else ``fallback``.
-
-    A declared set that the bytes contradict (``ASCII`` beside an umlaut) is passed over, except
-    UTF-8: there single wrong bytes are repaired in :func:`decode` and the rest is believed.
-    """
-    encoding = _CHARSETS.get(declared.strip().upper())
-    if encoding == "utf-8" or (encoding and _fits(body, encoding)):
-        return encoding
-    return "utf-8" if _fits(body, "utf-8") else fallback
-
-
-def _fits(body: bytes, encoding: str) -> bool:
-    if body.isascii() and encoding.startswith(("ascii", "iso8859", "cp", "utf-8")):
-        return True
-    try:
-        body.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def decode(body: bytes, encoding: str) -> str:
-    """Text of ``body``. A byte that the codec does not know reads as Latin-1: no message is lost to one."""
-    return body.decode(encoding, "byte_as_latin1")
+from adapters.hl7.charsets import decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +29,7 @@ def read_separators(field: str, encoding_characters: str) -> Separators:
     )
 
 
-_FORMATTING = re.compile(r"\.(br|sp|ce|fi|nf|in|ti|sk)\s*([+-]?\d{0,3})$")
+_FORMATTING = re.compile(r"\.(br|sp|ce|fi|nf|in|ti|sk)\s*([+-]?\d{0,3})$", re.IGNORECASE | re.ASCII)
 
 
 @lru_cache(maxsize=64)
@@ -117,13 +62,14 @@ def unescape(text: str, separators: Separators, encoding: str) -> str:
         code = match[1]
         if code is None:
             digits = match[0].replace(escape + "X", "").replace(escape, "")
-            return decode(bytes.fromhex(digits), encoding)
+            # hexadecimal digits are bytes also where characters came as 16 or 32 bits
+            return decode(bytes.fromhex(digits), "utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding)
         if code in delimiters:
             return delimiters[code]
         formatting = _FORMATTING.match(code)
         if formatting is None:
             return match[0]
-        command, count = formatting.groups()
+        command, count = formatting[1].lower(), formatting[2]
         if command in ("br", "ce"):
             return "\n"
         if command == "sp":

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.hl7.message import read_message
+from adapters.hl7.message import read_message, split_messages
 from service.errors import UnusableInput
 
 MSH = b"MSH|^~\\&|KIS|KH|EPI|STR|20260312093000||ADT^A03^ADT_A03|4711|P|2.5|||||DE|"
@@ -123,6 +123,95 @@ def test_a_line_break_inside_a_field_stays_with_its_field() -> None:
 
 def test_segments_no_standard_knows_are_read_like_any_other() -> None:
     assert read_message(message(b"ZBE|1^x")).segments("ZBE")[0].value(1, component=2) == "x"
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding", "name"),
+    [
+        ("8859/2", "iso8859-2", "Dvořák"),
+        ("8859/5", "iso8859-5", "Иванов"),
+        ("8859/7", "iso8859-7", "Παπάς"),
+        ("8859/8", "iso8859-8", "כהן"),
+        ("8859/9", "iso8859-9", "Yılmaz"),
+        ("8859/15", "iso8859-15", "Œuvrard €"),
+        ("ISO-8859-1", "latin-1", "Müller"),
+        ("ISO8859/1", "latin-1", "Müller"),
+        ("unicode utf-8", "utf-8", "Müller"),
+        ("UTF-8", "utf-8", "Müller"),
+        ("8859/1~UNICODE UTF-8", "latin-1", "Ã¼"),
+        ("GB 18030-2000", "gb18030", "王小明"),
+        ("KS X 1001", "euc_kr", "김철수"),
+        ("BIG-5", "big5", "陳大文"),
+        ("ISO IR14", "cp932", "ﾔﾏﾀﾞ"),
+        ("~ISO IR87", "iso2022_jp", "山田"),
+        ("ASCII~ISO IR87~ISO IR159", "iso2022_jp", "山田"),
+    ],
+)
+def test_every_set_of_table_0211_is_read(charset: str, encoding: str, name: str) -> None:
+    body = message(f"PID|1||9||{name}^x".encode(encoding), charset=charset.encode())
+    assert read_message(body).segments("PID")[0].value(5) == name
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32-le", "utf-32-be", "utf-32"])
+@pytest.mark.parametrize(("before", "after"), [(b"", b""), (b"\x0b", b"\x1c\r"), (b"", b"\x1c\r")])
+def test_a_message_of_wide_characters_is_read_with_and_without_a_mark(
+    encoding: str, before: bytes, after: bytes
+) -> None:
+    text = message("PID|1||9||Müller €".encode(), charset=b"UNICODE UTF-16").decode()
+    data = before + text.encode(encoding) + after
+    read = read_message(data)
+    assert (read.segments("PID")[0].value(5), read.type) == ("Müller €", "ADT")
+    assert [read_message(body).segments("PID")[0].value(5) for body in split_messages(data + data)] == ["Müller €"] * 2
+
+
+def test_hexadecimal_escapes_are_bytes_also_in_wide_characters() -> None:
+    body = message(b"OBX|1|TX|a||a\\X0D0A\\b").decode().encode("utf-16-le")
+    assert read_message(body).segments("OBX")[0].value(5) == "a\r\nb"
+
+
+@pytest.mark.parametrize(
+    "line", [b"pid|1||9", b"Pid|1||9", b"  PID|1||9", b"\tPID|1||9", b"PID|1||9   ", b"PID|1||9\0\0"]
+)
+def test_a_segment_is_known_in_small_letters_and_behind_blanks(line: bytes) -> None:
+    assert read_message(message(line)).segments("PID")[0].value(3).strip() == "9"
+
+
+def test_a_line_of_a_text_in_small_letters_is_no_segment() -> None:
+    read = read_message(message(b"OBX|1|TX|a||Dosis\nvon|bis\n  und|so"))
+    assert [segment.name for segment in read.segments()] == ["MSH", "OBX"]
+    assert read.segments("OBX")[0].value(5) == "Dosis\nvon"
+
+
+def test_a_header_may_be_in_small_letters_or_indented() -> None:
+    for text in (MSH.replace(b"MSH", b"msh"), b"   " + MSH, b"\r\n\r\n" + MSH):
+        assert read_message(text).control_id == "4711"
+
+
+@pytest.mark.parametrize("cut", [b"P", b"PV", b"PV1", b"PV1|"])
+def test_a_last_segment_cut_short_does_not_spoil_the_one_before(cut: bytes) -> None:
+    read = read_message(message(b"PID|1||9||Beispiel") + cut)
+    assert read.segments("PID")[0].value(5) == "Beispiel"
+
+
+def test_a_line_of_a_text_that_names_the_header_is_no_message() -> None:
+    body = message(b"OBX|1|TX|a||erste Zeile\nMSH-10 fehlt\nEnde")
+    assert split_messages(body) == [body]
+
+
+def test_segments_come_in_the_order_of_the_message_and_know_their_number() -> None:
+    read = read_message(message(b"OBX|1", b"NTE|1", b"OBX|2", b"NTE|2"))
+    assert [(each.name, each.index) for each in read.segments("NTE", "OBX")] == [
+        ("OBX", 1),
+        ("NTE", 1),
+        ("OBX", 2),
+        ("NTE", 2),
+    ]
+    assert read.segments("OBX")[1].sent(1) == "2"
+
+
+def test_a_field_is_also_told_as_sent() -> None:
+    pid = read_message(message(rb"PID|1||A^B\T\~C")).segments("PID")[0]
+    assert (pid.sent(3), pid.sent(0), pid.sent(99)) == (r"A^B\T\~C", "", "")
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"MSH", b"MSHX|", b"PID|1\rMSHA", b"\x00" * 9, b"xMSH|^~\\&|"])
