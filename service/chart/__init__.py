@@ -2,6 +2,19 @@
 
 from service.chart.build import build_chart
 from service.chart.bundle import resources_of
+from service.chart.chart_mapping import ChartMapping, open_mapping, read_mapping, shipped_mapping
+from service.chart.hl7_radiotherapy import course_status
 from service.chart.payload import chart_from_payload, chart_payload, to_json
 
-__all__ = ["build_chart", "chart_from_payload", "chart_payload", "resources_of", "to_json"]
+__all__ = [
+    "ChartMapping",
+    "build_chart",
+    "chart_from_payload",
+    "chart_payload",
+    "course_status",
+    "open_mapping",
+    "read_mapping",
+    "resources_of",
+    "shipped_mapping",
+    "to_json",
+]

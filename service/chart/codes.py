@@ -1,4 +1,5 @@
-"""Code tables of the chart, kept as YAML beside this module; and words made of a coded concept."""
+"""Code tables of the chart, kept as YAML beside this module (``codes.yaml`` for terminologies, ``profiles.yaml``
+for national profiles); and words made of a coded concept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,8 +40,11 @@ class Word:
 
 @cache
 def table(name: str) -> Mapping[str, Any]:
-    """One top-level table of ``codes.yaml``."""
-    return file_table("codes.yaml")[name] or {}
+    """One top-level table of ``codes.yaml`` and ``profiles.yaml`` together. KeyError where neither has it."""
+    found = [file_table(file)[name] for file in ("codes.yaml", "profiles.yaml") if name in file_table(file)]
+    if not found:
+        raise KeyError(name)
+    return {code: row for rows in found for code, row in (rows or {}).items()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""DG1, PV2-3, PR1 and AL1/IAM. A later message's list replaces the earlier one's, unless it is empty."""
+"""DG1, PRB, PV2-3, PR1 and AL1/IAM, as the list or the single changes of messages leave them."""
 
 import re
 from collections.abc import Sequence
@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from service.chart import displays
 from service.chart.codes import icd10_name, known_code, pair, table, word_of
+from service.chart.dates import Moment
 from service.chart.element import Concept, Leaf
 from service.chart.fhir_tumour import is_metastasis, is_tumour
 from service.chart.hl7_fields import concept, leaf, moment
+from service.chart.hl7_lists import standing
 from service.chart.items import Item, Value
 from service.chart.sides import side_in_words
 from service.chart.values import a_code, a_date, a_text, a_word
@@ -26,11 +28,6 @@ _NO_ALLERGY = re.compile(
 )
 
 
-def newest_list(messages: Sequence[Message], *names: str) -> Sequence[Segment]:
-    """The segments of the last message that has any."""
-    return next((found for each in reversed(messages) if (found := each.segments(*names))), ())
-
-
 def icd10_code(text: str) -> tuple[str, str]:
     """(code with its point, side R, L, B or empty) of an ICD-10 code as hospitals write it; empty for none."""
     found = _ICD10.fullmatch(text.strip().upper())
@@ -43,23 +40,30 @@ def icd10_code(text: str) -> tuple[str, str]:
 
 
 def read_diagnoses(messages: Sequence[Message], notes: list[str]) -> list[Item]:
-    """Tumours as ``diagnosis``, by kind of diagnosis (DG1-6) and priority (DG1-15); others as ``comorbidity``."""
+    """Tumours as ``diagnosis``, by kind of diagnosis (DG1-6) and priority (DG1-15); others as ``comorbidity``.
+
+    Problems (PRB) stand behind diagnoses; the reason of admission (PV2-3) stands in where there are neither.
+    """
     found = []
-    for dg1 in newest_list(messages, "DG1"):
-        if dg1.value(21).upper() == "D":
-            continue
+    for dg1 in standing(messages, "DG1"):
         item = _diagnosis(concept(dg1, 3), leaf(dg1, 4), rank=_rank(dg1), priority=_priority(dg1))
-        when = moment(dg1, 5, notes)
-        if item and item.kind == "diagnosis" and when:
-            item = replace(item, values={**item.values, "date": a_date(when)}, date=when.value.date)
-        if item:
-            found.append(item)
+        found += _dated(item, moment(dg1, 5, notes))
+    for prb in standing(messages, "PRB"):
+        item = _diagnosis(concept(prb, 3), None, rank=3, priority=9)
+        found += _dated(item, moment(prb, 16, notes) or moment(prb, 7, notes))
     if not found:
         for message in reversed(messages):
             for pv2 in message.segments("PV2")[:1]:
                 item = _diagnosis(concept(pv2, 3), None, rank=3, priority=9)
                 return [item] if item and "icd10" in item.values else []
     return _apart(found)
+
+
+def _dated(item: Item | None, when: Leaf[Moment] | None) -> list[Item]:
+    """None or one; a tumour with the day on which it was diagnosed."""
+    if item and item.kind == "diagnosis" and when:
+        item = replace(item, values={**item.values, "date": a_date(when)}, date=when.value.date)
+    return [item] if item else []
 
 
 def _apart(items: Sequence[Item]) -> list[Item]:
@@ -140,9 +144,7 @@ def _diagnosis(told: Concept, description: Leaf[str] | None, *, rank: int, prior
 def read_procedures(messages: Sequence[Message], notes: list[str]) -> list[Item]:
     """PR1: surgery, biopsy, brachytherapy."""
     found = []
-    for pr1 in newest_list(messages, "PR1"):
-        if pr1.value(20).upper() == "D":
-            continue
+    for pr1 in standing(messages, "PR1"):
         told = concept(pr1, 3)
         coded, described = word_of(told, "procedure"), leaf(pr1, 4)
         if any(each.code.startswith(_RADIOTHERAPY) for each in told.codings) or not (coded or described):
@@ -169,11 +171,9 @@ def read_procedures(messages: Sequence[Message], notes: list[str]) -> list[Item]
 
 
 def read_allergies(messages: Sequence[Message]) -> list[Item]:
-    """AL1-3, and IAM-3 where AL1 is not sent; a deleted IAM (IAM-6 ``D``) is none."""
+    """AL1-3 and IAM-3."""
     found = []
-    for segment in newest_list(messages, "AL1", "IAM"):
-        if segment.name == "IAM" and segment.value(6).upper() == "D":
-            continue
+    for segment in standing(messages, "AL1", "IAM"):
         value = _allergy(concept(segment, 3))
         if value:
             found.append(Item(kind="allergy", key=value.value.casefold(), values={"name": value}, origin="hl7"))

@@ -1,11 +1,17 @@
-"""PID, PV1 and PV2 of all messages as one snapshot: a later field replaces an earlier one, an empty one does
-not, and ``""`` deletes (HL7 2.9 chapter 2.5.3 and chapter 3)."""
+"""PID and PV1 of all messages as one snapshot: a later field replaces an earlier one, an empty one does
+not, and ``""`` deletes (HL7 2.9 chapter 2.5.3 and chapter 3).
+
+What comes late under a number that a merge has ended, or was told of a patient from whom the visit was taken
+away, is no word on who the patient is.
+"""
 
 from collections.abc import Sequence
 
 from service.chart.element import Leaf
 from service.chart.fhir_person import joined, sex_and_salutation
 from service.chart.hl7_fields import deletes, leaf, moment
+from service.chart.hl7_identity import Ended, patient_link, patient_numbers, visit_link, visit_number, wrong_patient
+from service.chart.hl7_movement import location, tells_the_present, ward_by_movements
 from service.chart.items import Item, Value
 from service.chart.values import a_date, a_text
 from service.model import FactType, Importance
@@ -15,16 +21,29 @@ _SEXES = {"F": "female", "W": "female", "M": "male", "O": "other", "D": "other",
 _PREFIX, _DEGREE = 6, 7
 
 
-def read_person(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+def read_person(messages: Sequence[Message], notes: list[str], *, treated: str = "") -> list[Item]:
+    """``treated``: the last day of radiotherapy (ISO), which decides among movements (ZBE) whose ward it was."""
     patient: dict[str, Value] = {}
     visit: dict[str, Value] = {}
+    strangers = {number for each in messages for number in wrong_patient(each)}
+    ended_patients, ended_visits = Ended(), Ended()
     for message in messages:
+        ended_patients.take(patient_link(message))
+        ended_visits.take(visit_link(message))
+        own = patient_numbers(message)
+        is_another = ended_patients.covers(own) or bool(own and strangers.issuperset(own))
         for segment in message.segments("PID")[:1]:
-            _patient(segment, patient, notes)
+            if not is_another:
+                _patient(segment, patient, notes)
         for segment in message.segments("PV1")[:1]:
-            _visit(segment, visit, notes)
+            _visit(segment, visit, notes, numbered=not ended_visits.covers({visit_number(message)} - {""}))
+            if tells_the_present(message):
+                ward = location(segment)
+                _take(visit, ("ward",), deletes(segment, 3), {"ward": _ward(ward)})
         if message.trigger == "A13":
             visit.pop("end", None)
+    if moved := ward_by_movements(messages, treated):
+        visit["ward"] = a_text(FactType.TEXT, moved, Importance.LOW)
     items = [
         Item(kind="patient", key="", values=patient, origin="hl7"),
         Item(kind="visit", key="", values=visit, origin="hl7"),
@@ -88,21 +107,19 @@ def _name(pid: Segment) -> dict[str, Value | None]:
     }
 
 
-def _visit(pv1: Segment, values: dict[str, Value], notes: list[str]) -> None:
+def _ward(found: Leaf[str] | None) -> Value | None:
+    return _text(FactType.TEXT, found, Importance.LOW)
+
+
+def _visit(pv1: Segment, values: dict[str, Value], notes: list[str], *, numbered: bool) -> None:
     start, end = moment(pv1, 44, notes), moment(pv1, 45, notes)
     for field, name, value in (
-        (19, "number", _text(FactType.IDENTIFIER, leaf(pv1, 19, component=1), Importance.LOW)),
+        (19, "number", _text(FactType.IDENTIFIER, leaf(pv1, 19, component=1) if numbered else None, Importance.LOW)),
         (44, "start", a_date(start) if start else None),
         (45, "end", a_date(end) if end else None),
         (7, "physician", _text(FactType.NAME, person(pv1, 7), Importance.LOW)),
-        (3, "ward", _text(FactType.TEXT, _location(pv1), Importance.LOW)),
     ):
         _take(values, (name,), deletes(pv1, field), {name: value})
-
-
-def _location(pv1: Segment) -> Leaf[str] | None:
-    """PV1-3: description, else point of care, else facility."""
-    return leaf(pv1, 3, component=9) or leaf(pv1, 3, component=1) or leaf(pv1, 3, component=4)
 
 
 def person(segment: Segment, field: int) -> Leaf[str] | None:

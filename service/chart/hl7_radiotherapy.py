@@ -1,4 +1,4 @@
-"""Radiotherapy courses from a record-and-verify system's OBX, by the codes of ``obx_mapping.yaml``.
+"""Radiotherapy courses from a record-and-verify system's OBX, by the codes of the institution's mapping.
 
 OBX-4 tells courses and volumes apart. A later message's value replaces an earlier one's. Nothing is added up:
 what such a system reports for a volume is the volume's total.
@@ -7,9 +7,9 @@ what such a system reports for a volume is the volume's total.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
 
-from service.chart.codes import file_table, known_word, table
+from service.chart.chart_mapping import COURSE, VOLUME, ChartMapping
+from service.chart.codes import known_word, table
 from service.chart.element import Leaf
 from service.chart.hl7_fields import is_withdrawn, leaf, moment, number, unit
 from service.chart.items import Item, Value
@@ -20,15 +20,6 @@ from service.ports import Message, Segment
 from service.radiotherapy import agree, dose_per_fraction, to_gray
 
 _STATUSES = frozenset({"completed", "stopped", "in-progress", "on-hold", "preparation", "planned"})
-_COURSE = ("intent", "technique", "start", "end", "site", "side", "fractions", "status")
-_VOLUME = ("name", "dose", "dose_per_fraction", "fractions")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Mapping:
-    system: str
-    leaves: Mapping[str, str]
-    words: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(kw_only=True)
@@ -41,39 +32,45 @@ class _Told:
     volumes: dict[str, dict[str, Segment]] = field(default_factory=dict)
 
 
-@cache
-def _mapping() -> _Mapping:
-    rows = file_table("obx_mapping.yaml")
-    return _Mapping(system=rows["system"], leaves=rows["codes"], words=rows["words"])
+def is_course_result(segment: Segment, mapping: ChartMapping) -> bool:
+    return bool(_leaf_of(segment, mapping))
 
 
-def is_course_result(segment: Segment) -> bool:
-    return bool(_leaf_of(segment))
+def course_status(message: Message, mapping: ChartMapping) -> str | None:
+    """What a record-and-verify system says of the course: ``completed``, ``stopped``, ``in-progress``, ``on-hold``,
+    ``preparation`` or ``planned``; None where the message tells none.
+
+    Of several courses the one that started last counts: a report lists former ones too.
+    """
+    notes: list[str] = []
+    courses = [_course(each, place, mapping, notes) for place, each in enumerate(_groups(message, mapping))]
+    told = [each for each in courses if "status" in each.values]
+    return max(told, key=lambda each: each.date).values["status"].value if told else None
 
 
-def _leaf_of(segment: Segment) -> str:
+def _leaf_of(segment: Segment, mapping: ChartMapping) -> str:
     for start in (1, 4):
-        if segment.value(3, component=start + 2).strip().upper() == _mapping().system:
-            found = _mapping().leaves.get(segment.value(3, component=start).strip().upper(), "")
+        if segment.value(3, component=start + 2).strip().upper() == mapping.system:
+            found = mapping.leaves.get(segment.value(3, component=start).strip().upper(), "")
             if found:
                 return found
     return ""
 
 
-def read_courses(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+def read_courses(messages: Sequence[Message], mapping: ChartMapping, notes: list[str]) -> list[Item]:
     told: list[_Told] = []
     for message in messages:
-        for group in _groups(message):
+        for group in _groups(message, mapping):
             earlier = next((each for each in told if each.number == group.number and not _apart(each, group)), None)
             if earlier:
                 _overlay(earlier, group)
             else:
                 told.append(group)
-    items = [_course(each, place, notes) for place, each in enumerate(told)]
+    items = [_course(each, place, mapping, notes) for place, each in enumerate(told)]
     return [item for item in items if item.values or item.parts]
 
 
-def _groups(message: Message) -> Iterator[_Told]:
+def _groups(message: Message, mapping: ChartMapping) -> Iterator[_Told]:
     """The courses of one message, by the first part of OBX-4."""
     found: dict[str, _Told] = {}
     order = ""
@@ -81,7 +78,7 @@ def _groups(message: Message) -> Iterator[_Told]:
         if segment.name == "OBR":
             order = segment.value(3).strip()
             continue
-        name = _leaf_of(segment)
+        name = _leaf_of(segment, mapping)
         if not name:
             continue
         course, _, volume = segment.value(4).strip().partition(".")
@@ -115,13 +112,13 @@ def _overlay(earlier: _Told, later: _Told) -> None:
 # ---------------------------------------------------------------- values
 
 
-def _course(told: _Told, place: int, notes: list[str]) -> Item:
+def _course(told: _Told, place: int, mapping: ChartMapping, notes: list[str]) -> Item:
     values: dict[str, Value] = {}
-    for name in _COURSE:
+    for name in COURSE:
         segment = told.leaves.get(name)
-        if segment and not is_withdrawn(segment) and (value := _value(name, segment, notes)):
+        if segment and not is_withdrawn(segment) and (value := _value(name, segment, mapping, notes)):
             values[name] = value
-    parts = [_volume(number, leaves, notes) for number, leaves in sorted(told.volumes.items(), key=_by_number)]
+    parts = [_volume(number, leaves, mapping, notes) for number, leaves in sorted(told.volumes.items(), key=_by_number)]
     return Item(
         kind="course",
         key=f"OBX-4 {told.number} ({place})",
@@ -136,11 +133,11 @@ def _by_number(row: tuple[str, object]) -> tuple[int, str]:
     return len(row[0]), row[0]
 
 
-def _volume(number_: str, leaves: Mapping[str, Segment], notes: list[str]) -> Item:
+def _volume(number_: str, leaves: Mapping[str, Segment], mapping: ChartMapping, notes: list[str]) -> Item:
     values: dict[str, Value] = {}
-    for name in _VOLUME:
+    for name in VOLUME:
         segment = leaves.get(name)
-        if segment and not is_withdrawn(segment) and (value := _value(f"volume.{name}", segment, notes)):
+        if segment and not is_withdrawn(segment) and (value := _value(f"volume.{name}", segment, mapping, notes)):
             values[name] = value
     told = [Decimal(values[name].value) for name in ("dose", "dose_per_fraction", "fractions") if name in values]
     if len(told) == 3 and not agree(told[0], told[1], int(told[2])):
@@ -160,7 +157,7 @@ def with_single_dose(volume: Item) -> Item:
     return replace(volume, values={**volume.values, "dose_per_fraction": value})
 
 
-def _value(name: str, segment: Segment, notes: list[str]) -> Value | None:
+def _value(name: str, segment: Segment, mapping: ChartMapping, notes: list[str]) -> Value | None:
     if name in ("start", "end"):
         when = moment(segment, 5, notes)
         return a_date(when) if when else None
@@ -175,7 +172,7 @@ def _value(name: str, segment: Segment, notes: list[str]) -> Value | None:
         return _listed(said, name)
     if name == "volume.name":
         return a_text(FactType.TERM, said)
-    return _canonical(name, leaf(segment, 5) or said, said, notes)
+    return _canonical(name, (leaf(segment, 5) or said, said), mapping, notes)
 
 
 def _listed(said: Leaf[str], name: str) -> Value:
@@ -185,10 +182,10 @@ def _listed(said: Leaf[str], name: str) -> Value:
     return replace(value, display=known) if known else value
 
 
-def _canonical(name: str, code: Leaf[str], said: Leaf[str], notes: list[str]) -> Value | None:
-    """Status, intent and side: by the institution's words, else by the tables'."""
-    own = _mapping().words.get(name, {})
-    for each in (code, said):
+def _canonical(name: str, told: tuple[Leaf[str], Leaf[str]], mapping: ChartMapping, notes: list[str]) -> Value | None:
+    """Status, intent and side, ``told`` as code and in words: by the institution's words, else by the tables'."""
+    own = mapping.words.get(name, {})
+    for each in told:
         word = own.get(each.value.casefold(), each.value)
         if name == "status" and word.casefold() in _STATUSES:
             return a_code(FactType.STATUS, word.casefold(), each.source)
@@ -203,8 +200,8 @@ def _canonical(name: str, code: Leaf[str], said: Leaf[str], notes: list[str]) ->
             if side:
                 return a_code(FactType.LATERALITY, side, each.source)
     if name == "intent":
-        return a_text(FactType.INTENT, said)
-    notes.append(f"{said.source}: {name} is no known word, left out")
+        return a_text(FactType.INTENT, told[1])
+    notes.append(f"{told[1].source}: {name} is no known word, left out")
     return None
 
 

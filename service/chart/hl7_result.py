@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.chart import displays
-from service.chart.codes import known_code, pair, table, word_of
+from service.chart.chart_mapping import ChartMapping
+from service.chart.codes import LOINC, known_code, pair, table, word_of
 from service.chart.dates import Moment
 from service.chart.element import Concept, Leaf
 from service.chart.fhir_observation import lab_unit, newest
@@ -38,7 +39,7 @@ class Result:
         return self.at.value.date if self.at else ""
 
 
-def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
+def results(messages: Sequence[Message], mapping: ChartMapping, notes: list[str]) -> list[Result]:
     """The results that stand: of the same code, sub-id and time the one told last; deleted ones are none."""
     found: dict[tuple[str, str, str], Result] = {}
     for message in messages:
@@ -47,9 +48,9 @@ def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
             if segment.name == "OBR":
                 observed = moment(segment, 7, notes)
                 continue
-            if is_course_result(segment):
+            if is_course_result(segment, mapping):
                 continue
-            code = concept(segment, 3)
+            code = _with_loinc(concept(segment, 3), mapping)
             at = moment(segment, 14, notes) or observed
             name = next((each.code for each in code.codings if each.code), code.words().casefold())
             place = (name, clean(segment.value(4)), at.value.utc if at else "")
@@ -61,14 +62,23 @@ def results(messages: Sequence[Message], notes: list[str]) -> list[Result]:
     return list(found.values())
 
 
-def read_results(messages: Sequence[Message], notes: list[str]) -> list[Item]:
+def _with_loinc(told: Concept, mapping: ChartMapping) -> Concept:
+    """A local code with the LOINC code that the institution's mapping gives it; where it has none of its own."""
+    known = next((each for each in told.codings if each.code.upper() in mapping.results), None)
+    if known is None or told.codes(LOINC):
+        return told
+    loinc = replace(known, system=LOINC, code=mapping.results[known.code.upper()])
+    return replace(told, codings=[loinc, *told.codings])
+
+
+def read_results(messages: Sequence[Message], mapping: ChartMapping, notes: list[str]) -> list[Item]:
     """Items; what belongs to the tumour as a ``diagnosis`` without a key."""
     items: list[Item] = []
     labs: dict[str, list[Item]] = {}
     tumour: dict[str, tuple[str, Value]] = {}
     markers: list[Item] = []
     scores: dict[str, tuple[str, Value]] = {}
-    for result in results(messages, notes):
+    for result in results(messages, mapping, notes):
         kind = kind_of_code(result.code)
         if kind in ("tnm", "grading"):
             _keep(tumour, _category(result, kind, notes), result)

@@ -104,8 +104,7 @@ def joined(first: Item, second: Item) -> Item:
             values[leaf] = other
         elif not same(mine, other):
             if mine.type in _COMPARED or (mine.type is FactType.NAME and leaf in _COMPARED_NAMES):
-                clashes = [each for each in clashes if each.leaf != leaf]
-                clashes.append(Clash(leaf=leaf, values=(mine, other)))
+                clashes = _with_clash(clashes, leaf, mine, other)
         elif mine.type is FactType.DATE and len(other.value) > len(mine.value):
             values[leaf] = other
     return replace(
@@ -117,6 +116,14 @@ def joined(first: Item, second: Item) -> Item:
         date=first.date or second.date,
         clashes=(*clashes, *second.clashes),
     )
+
+
+def _with_clash(clashes: Sequence[Clash], leaf: str, mine: Value, other: Value) -> list[Clash]:
+    """A third value stands beside the two that contradict each other already."""
+    told = next((each.values for each in clashes if each.leaf == leaf), (mine,))
+    if not any(same(each, other) for each in told):
+        told = (*told, other)
+    return [*(each for each in clashes if each.leaf != leaf), Clash(leaf=leaf, values=told)]
 
 
 def same(one: Value, other: Value) -> bool:

@@ -116,6 +116,7 @@ _ALIKE: dict[str, Callable[[Item, Item], int]] = {
     "comorbidity": _diagnoses,
     "procedure": _coded("name", "date"),
     "systemic": _coded("drug"),
+    "medication": _coded("drug"),
     "toxicity": _coded("term", "date"),
     "lab": _labs,
     "allergy": _coded("name"),

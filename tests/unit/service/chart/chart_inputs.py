@@ -110,6 +110,8 @@ def message(*segments: str, kind: str = "ADT^A03", control: str = "M1", at: str 
 PID = "PID|1||4711^^^KIS^MR||Muster^Erika^^^^^L||19610504|F"
 PV1 = "PV1|1|I|Station 4||||77^Stein^Karla^^^Dr. med.||||||||||||F1^^^KIS^VN" + "|" * 25 + "20260201090000+0100"
 
+DISCHARGED = f"{PV1}|20260313110000+0100"
+
 
 def obx(code: str, value: str, *, kind: str = "ST", sub: str = "", unit: str = "", status: str = "F") -> str:
     return f"OBX|1|{kind}|{code}|{sub}|{value}|{unit}|||||{status}"
