@@ -27,7 +27,10 @@ TABLE_0357: Final = {
     "206": "Application record locked",
     "207": "Application internal error",
 }
-_VERSION = re.compile(r"2\.([1-9])(?:\.\d)?")
+_VERSION = re.compile(r"[Vv]?(2\.([1-9])(?:\.\d{1,2})?)", re.ASCII)
+_USUAL: Final = "^~\\&"
+_SHORT_TEXT: Final = 80
+_LONG_TEXT: Final = 250
 _LOCATION = re.compile(r"([A-Z][A-Z0-9]{2})(?:-(\d+))?")
 
 
@@ -54,8 +57,8 @@ def build_ack(header: Segment | None, ack: Ack) -> bytes:
         ack: its ``code`` must be set. The error goes to ERR in the form of the sender's version: ERR-2,
             3, 4 and 8 from 2.5 on, ERR-1 before.
 
-    Written in the separators ``|^~\\&`` and in the character set in which the message was read, so that
-    MSA-2 gives MSH-10 back byte for byte.
+    Written in the separators ``|^~\\&`` and in the character set in which the message was read. MSA-2 gives
+    MSH-10 back byte for byte; a sender with another field separator gets it escaped for these.
 
     Raises:
         ValueError: ``ack.code`` is None: this message must not be answered.
@@ -79,7 +82,7 @@ def build_ack(header: Segment | None, ack: Ack) -> bytes:
             *(("", "", "", "", "", sent.charset) if sent.charset else ()),
         ],
         # MSA-3 gave way to ERR-8 in version 2.7.
-        ["MSA", ack.code, escape(sent.control_id), *((escape(text),) if text and minor < 7 else ())],
+        ["MSA", ack.code, sent.control_id, *((_brief(text),) if text and minor < 7 else ())],
     ]
     if ack.error is not None:
         segments.append(_err(ack.error) if minor >= 5 else _err_before_2_5(ack.error))
@@ -139,20 +142,29 @@ def _read_header(header: Segment | None) -> _Header:
     version = _VERSION.fullmatch(header.value(12).strip())
     processing_id = header.value(11).strip()
     return _Header(
-        sender=(_whole(header, 3), _whole(header, 4)),
-        receiver=(_whole(header, 5), _whole(header, 6)),
-        trigger=escape(header.value(9, component=2)),
-        control_id=header.value(10),
-        processing_id=processing_id if processing_id in ("P", "T", "D") else "P",
-        version=_whole(header, 12) if version else "2.5",
-        minor=int(version[1]) if version else 5,
-        charset=escape(header.value(18)),
+        sender=(_echo(header, 3), _echo(header, 4)),
+        receiver=(_echo(header, 5), _echo(header, 6)),
+        trigger=escape(header.value(9, component=2).strip()),
+        control_id=header.sent(10) if header.value(1) == "|" else _echo(header, 10),
+        processing_id=_echo(header, 11).strip() if processing_id in ("P", "T", "D") else "P",
+        version="^".join((version[1], *_echo(header, 12).split("^")[1:])) if version else "2.5",
+        minor=int(version[2]) if version else 5,
+        charset=_echo(header, 18),
         encoding=header.encoding,
     )
 
 
-def _whole(header: Segment, field: int) -> str:
-    return "^".join(escape(component) for component in header.components(field))
+def _echo(header: Segment, field: int) -> str:
+    """A field of the message in our separators."""
+    if header.value(1) == "|" and header.value(2)[:4] == _USUAL:
+        return header.sent(field)
+    repetitions = (header.components(field, number + 1) for number in range(header.repetitions(field)))
+    return "~".join("^".join(escape(component) for component in components) for components in repetitions)
+
+
+def _brief(text: str) -> str:
+    """MSA-3 has room for 80 characters: what was wrong; the rest stands in ERR-8."""
+    return escape(text.partition(";")[0])[:_SHORT_TEXT]
 
 
 def _message_type(sent: _Header) -> str:
@@ -165,7 +177,7 @@ def _message_type(sent: _Header) -> str:
 
 def _err(error: AckError) -> list[str]:
     code = f"{error.code}^{TABLE_0357.get(error.code, '')}^HL70357"
-    return ["ERR", "", "^".join(_place(error.location)), code, "E", "", "", "", escape(error.text)]
+    return ["ERR", "", "^".join(_place(error.location)), code, "E", "", "", "", escape(error.text)[:_LONG_TEXT]]
 
 
 def _err_before_2_5(error: AckError) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.hl7.charsets import decode, find_encoding, find_wide, narrow
 from adapters.hl7.segment import Segment
-from adapters.hl7.text import read_separators
+from adapters.hl7.text import Separators, read_separators
 from service.errors import UnusableInput
 
 __all__ = ["FALLBACK", "Message", "Segment", "read_message", "split_messages"]
@@ -60,8 +60,7 @@ class Message:
         self._codec = codec
         self.encoding = wide or codec
         """Of the bytes as they came, in which an answer is written."""
-        head_text = decode(head.encode("latin-1"), codec)
-        self.header = Segment("MSH", 1, head_text, separators, encoding=self.encoding)
+        self.header = _read_header(head, separators, codec, wide)
         self.control_id = self.header.value(10)
         self.type = self.header.value(9)
         self.trigger = self.header.value(9, component=2)
@@ -119,6 +118,16 @@ class Message:
             counts[name] = counts.get(name, 0) + 1
             numbered.append((name, counts[name], line))
         return numbered
+
+
+def _read_header(head: str, separators: Separators, codec: str, wide: str) -> Segment:
+    """``head`` as Latin-1. One with bytes that its set does not have stays so, that an answer may give
+    MSH-10 back byte for byte."""
+    try:
+        text = head.encode("latin-1").decode(codec)
+    except UnicodeDecodeError:
+        return Segment("MSH", 1, head, separators, encoding="latin-1")
+    return Segment("MSH", 1, text, separators, encoding=wide or codec)
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """HL7 v2: header rules, event, case and fields (HL7 2.9 chapters 2, 3 and 7)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
@@ -73,7 +73,7 @@ def _find_fault(message: Message, kind: str, trigger: str) -> tuple[tuple[str, s
         told = f"Unsupported message type; understood are {', '.join(EVENTS)}"
         return REJECTED, AckError(code="200", location="MSH-9", text=told)
     if trigger not in EVENTS[kind]:
-        told = f"Unsupported event code; understood of {kind} are {', '.join(sorted(EVENTS[kind]))}"
+        told = f"Unsupported event code; understood of {kind} are {_in_ranges(sorted(EVENTS[kind]))}"
         return REJECTED, AckError(code="201", location="MSH-9", text=told)
     if text(header.value(11)) not in ("P", "T", "D"):
         return REJECTED, AckError(code="202", location="MSH-11", text="Unsupported processing id; P, T or D")
@@ -84,6 +84,19 @@ def _find_fault(message: Message, kind: str, trigger: str) -> tuple[tuple[str, s
     if (kind, trigger) == ("ADT", "A03") and first(message, "PV1") is None:
         return ERROR, AckError(code="100", location="PV1", text="Required segment missing: patient visit")
     return None
+
+
+def _in_ranges(triggers: Sequence[str]) -> str:
+    """``A01-A18 A20 ...``: the sentence must fit into the 250 characters of ERR-8."""
+    ranges: list[list[str]] = []
+    for trigger in triggers:
+        last = ranges[-1][-1] if ranges else ""
+        follows = last[:1] == trigger[:1] and last[1:].isdigit() and int(last[1:]) + 1 == int(trigger[1:])
+        if follows:
+            ranges[-1].append(trigger)
+        else:
+            ranges.append([trigger])
+    return " ".join(each[0] if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges)
 
 
 def _warn_of_what_is_not_followed(message: Message, kind: str, trigger: str, warnings: list[str]) -> None:

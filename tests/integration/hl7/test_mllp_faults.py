@@ -260,7 +260,7 @@ def test_a_store_that_hangs_holds_up_a_stop_only_so_long_and_without_a_traceback
 def test_no_log_line_tells_what_was_in_a_message(peer: RawPeer, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         peer.ask(message(family="Geheimname"))
-        peer.ask(message("ADT^A60", family="Geheimname"))
+        peer.ask(message("ADT^A99", family="Geheimname"))
         peer.write(b"Geheimname")
         assert code(peer.answer()) == "AR"
         assert code(peer.ask(message(control_id="M2"))) == "AA"

@@ -61,7 +61,7 @@ def test_enhanced_mode_is_answered_as_the_sender_asked(
 
 @pytest.mark.parametrize(("accept", "code"), [("AL", "CR"), ("ER", "CR"), ("SU", None), ("NE", None)])
 def test_enhanced_mode_is_refused_as_the_sender_asked(accept: str, code: str | None, peer: RawPeer, kept: Kept) -> None:
-    peer.write(framed(message("ADT^A60", accept=accept)))
+    peer.write(framed(message("ADT^A99", accept=accept)))
     if code is not None:
         answer = peer.answer()
         assert (*codes(answer), answer["ERR"][3].split("^")[0]) == (code, "M1", "201")
@@ -79,8 +79,8 @@ def test_an_acknowledgement_is_never_answered(peer: RawPeer) -> None:
     ("body", "refusal"),
     [
         (message(control_id=""), ("AE", "101", "MSH^1^10")),
-        (message("MDM^T02"), ("AR", "200", "MSH^1^9")),
-        (message("ADT^A60"), ("AR", "201", "MSH^1^9")),
+        (message("QRY^A19"), ("AR", "200", "MSH^1^9")),
+        (message("ADT^A99"), ("AR", "201", "MSH^1^9")),
         (message(""), ("AE", "101", "MSH^1^9")),
         (message(processing="X"), ("AR", "202", "MSH^1^11")),
         (message(version="3.0"), ("AR", "203", "MSH^1^12")),
@@ -105,7 +105,7 @@ def test_a_message_that_cannot_be_taken_is_refused_with_its_place_and_kept_for_p
 
 
 def test_an_old_version_gets_the_error_in_the_form_that_it_knows(peer: RawPeer) -> None:
-    answer = peer.ask(message("ADT^A60", version="2.3"))
+    answer = peer.ask(message("ADT^A99", version="2.3"))
     assert answer["ERR"][1].startswith("MSH^1^9^201&")
     assert answer["MSA"][3]
 

@@ -44,7 +44,7 @@ def test_python_hl7s_blocking_client_is_acknowledged_message_by_message(listener
 def test_python_hl7s_streaming_client_understands_a_refusal(listener: Running) -> None:
     async def ask() -> hl7.Message:
         reader, writer = await open_hl7_connection(*listener.address)
-        writer.writemessage(hl7.parse(message("ADT^A60").decode()))
+        writer.writemessage(hl7.parse(message("ADT^A99").decode()))
         await writer.drain()
         answer = await asyncio.wait_for(reader.readmessage(), 5)
         writer.close()
@@ -58,7 +58,7 @@ def test_python_hl7s_streaming_client_understands_a_refusal(listener: Running) -
 
 
 def test_our_sender_gets_each_acknowledgement_in_order(listener: Running, kept: Kept) -> None:
-    results = sent(listener, message(control_id="1"), message("ADT^A60", control_id="2"), message(control_id="3"))
+    results = sent(listener, message(control_id="1"), message("ADT^A99", control_id="2"), message(control_id="3"))
     assert results == [("1", "AA", ""), ("2", "AR", "201"), ("3", "AA", "")]
     assert [stored.state for stored in kept()] == ["stored", "refused", "stored"]
 

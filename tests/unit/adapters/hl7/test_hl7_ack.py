@@ -10,6 +10,7 @@ from adapters.hl7.ack import build_ack, read_ack, refuse
 from adapters.hl7.message import Segment, read_message
 from adapters.hl7.text import escape
 from service.errors import UnusableInput
+from service.intake import acknowledge
 from service.intake.answer import REJECTED, UNAVAILABLE
 from service.model import Ack, AckError
 
@@ -58,6 +59,83 @@ def test_without_a_header_the_answer_still_says_who_we_are_and_what_is_wrong() -
 def test_msa_2_gives_the_control_id_back_whatever_is_in_it(control_id: str) -> None:
     built = build_ack(a_header(control_id=escape(control_id), charset="UNICODE UTF-8"), ACCEPTED)
     assert read_ack(built).control_id == control_id
+
+
+@pytest.mark.parametrize(
+    "control_id", ["A^B", "A&B~C", "A\\B", "A\\T\\B", "\\.br\\", "{3F2504E0-4F89}", " 7 ", "M\xfc"]
+)
+@pytest.mark.parametrize("charset", ["", "UNICODE UTF-8", "8859/1", "8859/7", "ASCII"])
+def test_msa_2_is_msh_10_byte_for_byte(control_id: str, charset: str) -> None:
+    sent = f"MSH|^~\\&|K|F|E|S|2026||ADT^A03|{control_id}|P|2.5||||||{charset}\r".encode("latin-1")
+    assert f"\rMSA|AA|{control_id}\r".encode("latin-1") in build_ack(read_message(sent).header, ACCEPTED)
+
+
+def test_a_sender_with_other_separators_gets_its_control_id_escaped_for_ours() -> None:
+    header = read_message(b"MSH#*!?%#K%1#F*x#E#S#2026##ADT*A03#A|B^C?T?D#P#2.5#\r").header
+    built = build_ack(header, ACCEPTED)
+    assert read_ack(built).control_id == "A|B^C%D"
+    assert segments(built)["MSH"][4:6] == ["K%1", "F^x"]
+
+
+def test_sender_and_character_sets_are_given_back_as_they_were_sent() -> None:
+    header = read_message(
+        b"MSH|^~\\&|K&1.2&ISO|F|E^2^ISO|S|2026||ADT^A03|M1|P^T|2.5.1^DEU||||||ASCII~ISO IR87\r"
+    ).header
+    msh = segments(build_ack(header, ACCEPTED))["MSH"]
+    assert (msh[2:6], msh[10:12], msh[17]) == (
+        ["E^2^ISO", "S", "K&1.2&ISO", "F"],
+        ["P^T", "2.5.1^DEU"],
+        "ASCII~ISO IR87",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_sender_of_wide_characters_is_answered_in_them(encoding: str) -> None:
+    text = "MSH|^~\\&|K|F|E|S|2026||ADT^A03|Mü1|P|2.5||||||UNICODE UTF-16\r"
+    built = build_ack(read_message(text.encode(encoding)).header, REFUSED)
+    assert "\rMSA|AE|Mü1|" in built.decode(encoding)
+    assert read_ack(built).control_id == "Mü1"
+
+
+@pytest.mark.parametrize(("version", "told"), [("2.3.0", "2.3.0"), (" v2.4 ", "2.4"), ("", "2.5"), ("3.0", "2.5")])
+def test_the_answer_is_of_the_version_of_the_question_where_it_has_one(version: str, told: str) -> None:
+    answer = segments(build_ack(a_header(version=version), REFUSED))
+    assert answer["MSH"][11] == told
+    assert answer["ERR"][1] == ("" if told == "2.5" else "PID^1^3^101&Required field missing&HL70357")
+
+
+@pytest.mark.parametrize(
+    "version", ["2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8.2"]
+)
+@pytest.mark.parametrize(
+    ("code", "place", "body"),
+    [
+        ("101", ("MSH", "9"), "MSH|^~\\&|K|F|E|S|2026|||M1|P|{}\r"),
+        ("101", ("MSH", "10"), "MSH|^~\\&|K|F|E|S|2026||ADT^A03||P|{}\r"),
+        ("200", ("MSH", "9"), "MSH|^~\\&|K|F|E|S|2026||QRY^A19|M1|P|{}\r"),
+        ("201", ("MSH", "9"), "MSH|^~\\&|K|F|E|S|2026||ADT^A99|M1|P|{}\r"),
+        ("202", ("MSH", "11"), "MSH|^~\\&|K|F|E|S|2026||ADT^A03|M1|X|{}\r"),
+        ("101", ("PID", "3"), "MSH|^~\\&|K|F|E|S|2026||ADT^A03|M1|P|{}\r"),
+        ("100", ("PV1", ""), "MSH|^~\\&|K|F|E|S|2026||ADT^A03|M1|P|{}\rPID|1||P1\r"),
+    ],
+)
+def test_every_refusal_names_code_and_place_in_every_version(
+    version: str, code: str, place: tuple[str, str], body: str
+) -> None:
+    message = read_message(body.format(version).encode())
+    given = segments(build_ack(message.header, acknowledge(message)))
+    told = given["ERR"]
+    if int(version[2]) >= 5:
+        assert (told[2].split("^"), told[3][:3], told[4]) == ([place[0], "1", *filter(None, place[1:])], code, "E")
+        assert 0 < len(told[8]) <= 250
+    else:
+        assert told[1].split("^")[:3] == [place[0], "1", place[1]]
+        assert told[1].split("^")[3][:3] == code
+    assert len(given["MSA"]) == 3 if int(version[2]) >= 7 else 0 < len(given["MSA"][3]) <= 80
+
+
+def test_no_two_answers_have_one_control_id() -> None:
+    assert len({segments(build_ack(a_header(), ACCEPTED))["MSH"][9] for _ in range(500)}) == 500
 
 
 def test_the_answer_is_in_the_character_set_of_the_question() -> None:
