@@ -1,10 +1,11 @@
 """What the rules ask of the world. Adapters implement these; tests may fake them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from service.identity import Alias
 from service.model import (
     AuditEntry,
     Case,
@@ -25,6 +26,7 @@ from service.model import (
     Step,
     StoredMessage,
 )
+from service.visit import Turn
 
 Resource = dict[str, Any]
 """One FHIR R4 resource as parsed JSON."""
@@ -112,11 +114,45 @@ class Transaction(Protocol):
         event_time: str,
         state: str,
         start: Start | None = None,
+        patient_key: str | None = None,
+        former_patient_key: str | None = None,
+        recorded_at: str = "",
     ) -> None:
-        """Record what a message meant. A ``start`` stays: filing it again, elsewhere or without one, keeps it."""
+        """Record what a message meant. A ``start`` stays: filing it again, elsewhere or without one, keeps it.
+
+        ``patient_key``: whose it is; with it, one of no case belongs to the patient's. ``former_patient_key``: whose
+        the visit was before a move. ``recorded_at``: by the sender, ISO 8601 in UTC or empty.
+        """
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
-        """By event time, then arrival."""
+        """What was filed under the case, and what names no visit but belongs to its patient within the visit's
+        reach (:func:`service.visit.reach`). By event time, then by what the messages say; never by arrival."""
+
+    # identity: who is who, and which visit is which
+    def lock_identity(self, *, changing: bool) -> None:
+        """Before anything is filed: what tells who is who (``changing``) is alone until the transaction ends."""
+
+    def turns_of(self, case_id: str) -> Sequence[Turn]:
+        """The messages filed under the case, as the visit's status depends on them; in no order."""
+
+    def move_messages(self, case_id: str, *, to: str) -> int:
+        """All messages of one case into another; how many."""
+
+    def set_patients(self, case_id: str, patients: Collection[str]) -> None:
+        """``patients``: tokens of :class:`service.visit.Turn`; replaces those known before."""
+
+    def cases_of_patients(self, patient_keys: Collection[str]) -> Sequence[Case]: ...
+    def add_alias(
+        self, within: Literal["patient", "visit"], *, former: str, present: str, message_id: str, event_time: str
+    ) -> None: ...
+    def aliases_of(self, within: Literal["patient", "visit"], keys: Collection[str]) -> Sequence[Alias]:
+        """Every alias that these keys are bound up with, over any number of others."""
+
+    def is_control_id_reused(self, message_id: str) -> bool:
+        """Whether the same sender gave this MSH-10 to other bytes before."""
+
+    def flag_message(self, message_id: str, error_code: str) -> None:
+        """A warning that the operator sees beside the message."""
 
     # browsing: messages without their bytes
     def list_messages(

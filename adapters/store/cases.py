@@ -17,13 +17,13 @@ def case(scope: Scope, case_id: str) -> Case:
     row = scope.connection.execute(scope.locked(select(cases).where(cases.c.id == case_id))).one_or_none()
     if row is None:
         raise NotFound(f"case {case_id}")
-    return _read(scope, row)
+    return read_case(scope, row)
 
 
 def case_by_key(scope: Scope, key: str) -> Case | None:
     query = select(cases).where(cases.c.key_hash == _key_hash(scope, key))
     row = scope.connection.execute(scope.locked(query)).one_or_none()
-    return None if row is None else _read(scope, row)
+    return None if row is None else read_case(scope, row)
 
 
 def add_case(scope: Scope, key: str, *, lang: Lang) -> Case:
@@ -61,7 +61,7 @@ def list_cases(scope: Scope, *, states: Sequence[CaseState], limit: int) -> Sequ
     query = select(cases).order_by(cases.c.updated_at.desc(), cases.c.id.desc()).limit(limit)
     if states:
         query = query.where(cases.c.state.in_([state.value for state in states]))
-    return [_read(scope, row) for row in scope.connection.execute(query)]
+    return [read_case(scope, row) for row in scope.connection.execute(query)]
 
 
 def put(scope: Scope, kind: str, case_id: str, generation: int, payload: Mapping[str, Any]) -> None:
@@ -138,7 +138,7 @@ def _changing(scope: Scope, current: Case) -> dict[str, Any]:
     }
 
 
-def _read(scope: Scope, row: Row[Any]) -> Case:
+def read_case(scope: Scope, row: Row[Any]) -> Case:
     sealed = scope.open_json(row.sealed, _aad(row.id))
     return Case(
         id=row.id,

@@ -82,6 +82,8 @@ messages = Table(
     Column("kind", String(24), nullable=False, server_default=""),  # MSH-9 as ``ADT^A03``, or a FHIR resource type
     Column("patient_hash", String(64)),  # keyed: whose it is, for what names no visit
     Column("start", Text),  # JSON: the rule, trigger and letter kind that it starts a letter by
+    Column("recorded_at", String(40), nullable=False, server_default=""),  # by the sender: EVN-2, else MSH-7
+    Column("former_patient_hash", String(64)),  # keyed: whose the visit was before a move
     Index("messages_by_case", "case_id"),
     Index("messages_by_control_id", "control_id"),
     Index("messages_by_patient", "patient_hash"),
@@ -103,6 +105,8 @@ aliases = Table(
     Column("message_id", String(32), ForeignKey("messages.id"), primary_key=True),  # that says so
     Column("event_time", String(40), nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # JSON: former, present
+    Column("present_hash", String(64), nullable=False, server_default=""),  # keyed
+    Index("aliases_by_present", "scope", "present_hash"),
 )
 
 cursors = Table(
