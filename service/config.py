@@ -66,12 +66,14 @@ class Mllp(_Section):
 
 
 class Web(_Section):
-    """Review, operations, health, FHIR intake. ``public_url``: how a physician's browser reaches it."""
+    """Review, operations, health, FHIR intake. ``public_url``: how a physician's browser reaches it.
+    ``content_token``: who may see what messages say, in the message browser; unset, nobody."""
 
     host: str = "127.0.0.1"
     port: Port = 8090
     public_url: Address | None = None
     intake_token: SecretStr | None = None
+    content_token: SecretStr | None = Field(default=None, min_length=16)
 
 
 class Ehr(_Section):
@@ -138,7 +140,7 @@ class LetterRule(_Section):
     name: Annotated[str, Field(min_length=1, max_length=60)]
     departments: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
     exclude: tuple[Pattern, ...] = ()
-    classes: tuple[Annotated[str, Field(pattern=r"\A[A-Za-z]{1,8}\Z")], ...] = ()
+    classes: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{1,8}$")], ...] = ()
     trigger: Literal["discharge", "course_end", "follow_up", "request", "none"]
     letter: LetterKind | None = None
     at: Literal["start", "end"] | None = None
@@ -182,6 +184,12 @@ class Letter(_Section):
         return tuple(rule.as_rule() for rule in self.rules) or BY_DEFAULT
 
 
+class Chart(_Section):
+    """``obx_mapping``: YAML file of the institution's own codes; the shipped example if unset."""
+
+    obx_mapping: Path | None = None
+
+
 class Model(_Section):
     """``directory`` with manifest.json, base/ and lora/; the demonstration model if unset."""
 
@@ -208,6 +216,7 @@ class Settings(_Section):
     store: Store = Store()
     broker: Broker = Broker()
     letter: Letter = Letter()
+    chart: Chart = Chart()
     model: Model = Model()
     journey: Journey = Journey()
 

@@ -1,11 +1,12 @@
 """What a step may use: the ports, and the rules that an institution sets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from service.model import Lang
+from service.model import ChartMapping, Lang
 from service.ports import Bell, ChartSource, Inbox, MessageReader, Store, Writer
+from service.starting import BY_DEFAULT, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class Rules:
     ``retry_base``/``retry_most``: first and longest wait after a transient error; it doubles between.
     ``unexpected_attempts``: after so many unforeseen errors, or workers lost, a step is dead.
     ``review_url``: case id to the address that opens its review.
+    ``starts``: what starts a letter, first match first.
+    ``mapping``: the institution's own codes; None: the shipped example.
     """
 
     lang: Lang = "de"
@@ -26,6 +29,8 @@ class Rules:
     unexpected_attempts: int = 4
     ring_again: timedelta = timedelta(seconds=15)
     review_url: Callable[[str], str] = "/review/{}".format
+    starts: Sequence[Rule] = BY_DEFAULT
+    mapping: ChartMapping | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

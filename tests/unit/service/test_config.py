@@ -101,3 +101,44 @@ def test_an_address_of_the_ehr_is_http_and_holds_no_password(url: str) -> None:
 def test_tls_is_set_whole_or_not_at_all(given: dict[str, str]) -> None:
     with pytest.raises(WrongSetting, match="mllp: c"):
         load_settings(mllp=given)
+
+
+def test_what_starts_a_letter_is_read_from_the_file_and_without_rules_is_the_discharge(home: Path) -> None:
+    assert [rule.trigger for rule in load_settings().letter.starts] == ["discharge"]
+    (home / "epikrise.toml").write_text(
+        '[[letter.rules]]\nname = "RT"\ndepartments = ["RT*"]\ntrigger = "course_end"\n'
+        '[[letter.rules]]\nname = "off"\ntrigger = "none"\n'
+    )
+
+    rules = load_settings().letter.starts
+
+    assert [(rule.name, rule.trigger, rule.departments) for rule in rules] == [
+        ("RT", "course_end", ("RT*",)),
+        ("off", None, ("*",)),
+    ]
+
+
+def test_rules_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPIKRISE_LETTER__RULES", '[{name = "visits", trigger = "follow_up", at = "start"}]')
+
+    assert [(rule.name, rule.at) for rule in load_settings().letter.starts] == [("visits", "start")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        ('trigger = "discharge"', "letter.rules.0.name"),
+        ('name = "a"\ntrigger = "birthday"', "letter.rules.0.trigger"),
+        ('name = "a"\ntrigger = "discharge"\ncolour = 1', "letter.rules.0.colour: there is no such setting"),
+        ('name = "a"\ntrigger = "discharge"\nat = "end"', "letter.rules.0: at belongs to the trigger follow_up"),
+        ('name = "a"\ntrigger = "none"\nletter = "discharge"', "letter.rules.0: the trigger none writes no letter"),
+        ('name = "a"\ntrigger = "none"\n[[letter.rules]]\nname = "a"\ntrigger = "none"', "letter: rules: each rule"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_its_place(home: Path, rule: str, place: str) -> None:
+    (home / "epikrise.toml").write_text(f"[[letter.rules]]\n{rule}\n")
+
+    with pytest.raises(WrongSetting) as refused:
+        load_settings()
+
+    assert place in str(refused.value)
