@@ -29,7 +29,7 @@ _CLASSES: Final = {
     "HH": "O",
     "VR": "O",
     "FLD": "O",
-    "OBSENC": "O",
+    "OBSENC": "I",
     "EMER": "E",
     "PRENC": "P",
 }

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.intake import read_notification
+from service.intake.notification import Notification, missed
 
 
 def parameters(kind: str, *, focus: str = "") -> dict[str, Any]:
@@ -90,3 +93,71 @@ def test_what_is_no_address_of_a_visit_names_none(address: str) -> None:
 )
 def test_any_json_can_be_read(document: object) -> None:
     assert not read_notification(document).encounters
+
+
+@pytest.mark.parametrize("written", ["7", 7])
+def test_the_numbers_of_a_notification_are_read_from_both_forms(written: str | int) -> None:
+    as_parameters = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "subscription", "valueReference": {"reference": "https://ehr/fhir/Subscription/s1"}},
+            {"name": "status", "valueCode": "active"},
+            {"name": "type", "valueCode": "event-notification"},
+            {"name": "events-since-subscription-start", "valueString": written},
+            {"name": "notification-event", "part": [{"name": "event-number", "valueString": "6"}]},
+            {"name": "notification-event", "part": [{"name": "event-number", "valueInteger": 7}]},
+        ],
+    }
+    as_status = {
+        "resourceType": "SubscriptionStatus",
+        "status": "active",
+        "type": "event-notification",
+        "subscription": {"reference": "Subscription/s1"},
+        "eventsSinceSubscriptionStart": written,
+        "notificationEvent": [{"eventNumber": "6"}, {"eventNumber": 7}],
+    }
+    for form in (as_parameters, as_status):
+        told = read_notification(bundle(form))
+        assert (told.subscription, told.status, told.kind) == ("Subscription/s1", "active", "event-notification")
+        assert (told.numbers, told.since_start, told.newest) == ((6, 7), 7, 7)
+
+
+@pytest.mark.parametrize("written", ["-1", "1.5", "", "9" * 30, True, None, -3, "\u0663"])
+def test_what_is_no_number_counts_nothing(written: Any) -> None:
+    told = read_notification({"resourceType": "SubscriptionStatus", "eventsSinceSubscriptionStart": written})
+    assert told.since_start is None
+
+
+def test_the_focus_of_an_event_may_be_a_procedure() -> None:
+    told = read_notification(bundle(status("event-notification", focus="https://ehr/fhir/Procedure/p1")))
+    assert (told.procedures, told.encounters) == (("Procedure/p1",), ())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "since_start", "last", "gap"),
+    [
+        ((1,), 1, 0, None),
+        ((5,), 5, 4, None),
+        ((5,), 5, 2, (3, 4)),
+        ((3, 6), 6, 2, (4, 5)),
+        ((3, 6), 6, 1, (2, 5)),
+        ((), 9, 7, (8, 9)),
+        ((8,), 9, 7, (9, 9)),
+        ((4,), 9, 9, None),
+        ((4,), 4, 9, None),
+        ((10**15,), None, 3, (4, 10**15 - 1)),
+        ((), None, 3, None),
+    ],
+)
+def test_a_gap_is_what_no_notification_told(
+    numbers: tuple[int, ...], since_start: int | None, last: int, gap: tuple[int, int] | None
+) -> None:
+    told = Notification(is_quiet=False, encounters=(), names_something=False, numbers=numbers, since_start=since_start)
+    assert missed(told, last) == gap
+
+
+@given(st.sets(st.integers(1, 30)), st.integers(0, 30), st.integers(0, 30))
+def test_every_event_is_told_or_in_the_gap_and_the_gap_is_tight(numbers: set[int], since: int, last: int) -> None:
+    told = Notification(is_quiet=False, encounters=(), names_something=False, numbers=tuple(numbers), since_start=since)
+    absent = [n for n in range(last + 1, max({since, *numbers}) + 1) if n not in numbers]
+    assert missed(told, last) == ((absent[0], absent[-1]) if absent else None)
