@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,8 +14,9 @@ from starlette.routing import Route
 from adapters.sandbox.faults import Faults
 from adapters.sandbox.inbox import Inbox
 from adapters.sandbox.outcome import Refusal, refuse
-from adapters.sandbox.rest import Rest, outcome_response
+from adapters.sandbox.rest import Rest, base_of, outcome_response
 from adapters.sandbox.storage import Storage
+from adapters.sandbox.subscriptions import Subscriptions
 from adapters.sandbox.validation import parse_json
 
 CODES = {404: "not-found", 405: "not-supported", 413: "too-long"}
@@ -24,18 +26,20 @@ def create_app(home: Path, *, faults: bool = False) -> Starlette:
     """An EHR that keeps everything under ``home``. ``faults`` opens ``/sandbox/faults``, for tests."""
     storage = Storage(home)
     armed = Faults()
+    subscriptions = Subscriptions(storage, armed)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(subscriptions.close)
         storage.close()
 
     async def to_inbox(_: Request) -> Response:
         return RedirectResponse("/inbox")
 
-    routes = [Route("/", to_inbox), *Rest(storage, armed).routes(), *Inbox(storage).routes()]
+    routes = [Route("/", to_inbox), *Rest(storage, armed, subscriptions).routes(), *Inbox(storage).routes()]
     if faults:
-        routes.append(_faults_route(armed))
+        routes += [_faults_route(armed), *_hook_routes(subscriptions)]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _plain_outcome})
 
 
@@ -51,6 +55,24 @@ def _faults_route(armed: Faults) -> Route:
         return Response("\n".join(f"{fault.kind} {fault.times}" for fault in armed.armed()), media_type="text/plain")
 
     return Route("/sandbox/faults", handle, methods=["GET", "POST", "DELETE"])
+
+
+def _hook_routes(subscriptions: Subscriptions) -> list[Route]:
+    """``POST /sandbox/heartbeat`` sends one; ``POST /sandbox/hooks`` answers when every hook was answered."""
+
+    async def heartbeat(request: Request) -> Response:
+        await run_in_threadpool(subscriptions.heartbeat, base_of(request))
+        await run_in_threadpool(subscriptions.drain)
+        return Response()
+
+    async def drain(_: Request) -> Response:
+        await run_in_threadpool(subscriptions.drain)
+        return Response()
+
+    return [
+        Route("/sandbox/heartbeat", heartbeat, methods=["POST"]),
+        Route("/sandbox/hooks", drain, methods=["POST"]),
+    ]
 
 
 async def _plain_outcome(_: Request, error: Exception) -> Response:

@@ -46,6 +46,10 @@ def _resource(name: str) -> Resource:
     if name == "Patient":
         definition = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
         result["operation"] = [{"name": "everything", "definition": definition}]
+    if name == "Subscription":
+        result["interaction"].append({"code": "delete"})
+        root = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+        result["operation"] = [{"name": each, "definition": f"{root}{each}"} for each in ("status", "events")]
     return result
 
 

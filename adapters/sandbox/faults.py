@@ -2,7 +2,9 @@
 
 ``POST /sandbox/faults`` with ``{"kind", "times", "method", "path", "seconds"}`` arms one, ``GET``
 lists what is armed, ``DELETE`` clears. A fault fires on the next ``times`` requests under ``/fhir``
-that have this method (default any that writes) and whose path starts with ``path``.
+that have this method (default any that writes) and whose path starts with ``path``. ``lose_hook`` (method
+``HOOK``, path ``/hooks/<Subscription id>``) loses the notification of an event, which keeps its number.
+``retry_after`` replaces what ``busy`` and ``unavailable`` ask to wait.
 """
 
 import threading
@@ -28,7 +30,7 @@ BEFORE: Mapping[str, tuple[int, str, Mapping[str, str]]] = {
 AFTER = frozenset({"error_after", "hang_after"})
 """Carried out, then answered with 500, or answered ``seconds`` too late."""
 
-KINDS = frozenset({*BEFORE, *AFTER, "slow", "no_transactions"})
+KINDS = frozenset({*BEFORE, *AFTER, "slow", "no_transactions", "lose_hook"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Fault:
     method: str = ""
     path: str = "/fhir"
     seconds: float = 5.0
+    retry_after: str = ""
 
 
 class Faults:
@@ -91,4 +94,5 @@ def refusal_of(fault: Fault) -> Refusal | None:
     if fault.kind not in BEFORE:
         return None
     status, code, headers = BEFORE[fault.kind]
-    return Refusal(status, Issue(code=code, diagnostics="A fault that was asked for."), headers=headers)
+    asked = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    return Refusal(status, Issue(code=code, diagnostics="A fault that was asked for."), headers={**headers, **asked})

@@ -20,6 +20,7 @@ from adapters.sandbox.faults import AFTER, Fault, Faults, refusal_of
 from adapters.sandbox.outcome import Refusal, Resource, operation_outcome, refuse
 from adapters.sandbox.search import read_query
 from adapters.sandbox.storage import Storage, Stored
+from adapters.sandbox.subscriptions import Subscriptions
 from adapters.sandbox.validation import parse_json, require_type, require_valid
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Rest:
     """The handlers under ``/fhir``."""
 
-    def __init__(self, storage: Storage, faults: Faults) -> None:
+    def __init__(self, storage: Storage, faults: Faults, subscriptions: Subscriptions) -> None:
         self._storage = storage
+        self._subscriptions = subscriptions
         self._faults = faults
 
     def routes(self) -> list[Route]:
@@ -47,6 +49,9 @@ class Rest:
             Route("/fhir/{type}", self._answer(self._type), methods=["GET", "POST", "PUT"]),
             Route("/fhir/{type}/_search", self._answer(self._search_by_post), methods=["POST"]),
             Route("/fhir/Patient/{id}/$everything", self._answer(self._everything), methods=["GET", "POST"]),
+            Route("/fhir/Subscription/{id}/$status", self._answer(self._status), methods=["GET", "POST"]),
+            Route("/fhir/Subscription/{id}/$events", self._answer(self._events), methods=["GET", "POST"]),
+            Route("/fhir/Subscription/{id}", self._answer(self._delete), methods=["DELETE"]),
             Route("/fhir/{type}/{id}", self._answer(self._instance), methods=["GET", "PUT"]),
             Route("/fhir/{type}/{id}/_history", self._answer(self._history), methods=["GET"]),
             Route("/fhir/{type}/{id}/_history/{version}", self._answer(self._version), methods=["GET"]),
@@ -134,6 +139,8 @@ class Rest:
 
             def read() -> Stored:
                 with self._storage.begin() as records:
+                    if records.get(name, identity) is None and records.versions(name, identity):
+                        raise refuse(410, "deleted", "It was deleted.", name)
                     return records.require(name, identity)
 
             return stored_response(await run_in_threadpool(read), base)
@@ -170,6 +177,22 @@ class Rest:
                     stored = Stored(resource=resource, version=version, seq=0)
                     return stored_response(stored, base_of(request))
         raise refuse(404, "not-found", "There is no such version.", name)
+
+    async def _delete(self, request: Request) -> Response:
+        """Only Subscriptions: of a chart nothing is deleted here."""
+        with self._storage.begin() as records:
+            records.delete("Subscription", request.path_params["id"])
+        return Response(status_code=204)
+
+    async def _status(self, request: Request) -> Response:
+        with self._storage.begin() as records:
+            return fhir_response(self._subscriptions.status(records, request.path_params["id"], base_of(request)))
+
+    async def _events(self, request: Request) -> Response:
+        query = dict(request.query_params)
+        with self._storage.begin() as records:
+            told = self._subscriptions.events(records, request.path_params["id"], query, base_of(request))
+        return fhir_response(told)
 
     async def _everything(self, request: Request) -> Response:
         identity, base = request.path_params["id"], base_of(request)

@@ -160,6 +160,12 @@ SPECIFIC: Mapping[str, Mapping[str, Parameter]] = {
         "recorded": _date("recorded"),
     },
     "Device": {"status": _token("status"), "type": _token("type")},
+    "Subscription": {
+        "status": _token("status"),
+        "criteria": Parameter("string", ("criteria",)),
+        "type": _token("channel.type"),
+        "url": Parameter("uri", ("channel.endpoint",)),
+    },
     "BodyStructure": {"patient": _patient("patient")},
     "Practitioner": {"name": Parameter("string", ("name.family", "name.given", "name.text"))},
     "PractitionerRole": {"practitioner": _reference("practitioner")},

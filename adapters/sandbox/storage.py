@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS link (
     type TEXT NOT NULL, id TEXT NOT NULL, target_type TEXT NOT NULL, target_id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS link_of ON link (type, id);
 CREATE INDEX IF NOT EXISTS link_to ON link (target_type, target_id);
+CREATE TABLE IF NOT EXISTS event (
+    subscription TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (subscription, number));
 """
 
 
@@ -54,9 +57,14 @@ class Stored:
 
 
 class Storage:
-    """Opens ``home/ehr.sqlite``. One connection behind a lock: a sandbox has few users."""
+    """Opens ``home/ehr.sqlite``. One connection behind a lock: a sandbox has few users.
+
+    ``on_change`` is called at the end of a transaction that wrote; what it gives goes to ``on_commit``.
+    """
 
     def __init__(self, home: Path) -> None:
+        self.on_change: Callable[[Records, Sequence[Stored]], list[Any]] = lambda *_: []
+        self.on_commit: Callable[[list[Any]], None] = lambda _: None
         home.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._db = sqlite3.connect(home / "ehr.sqlite", check_same_thread=False, isolation_level=None)
@@ -72,12 +80,15 @@ class Storage:
         """One transaction; rolled back on any exception. ``bases``: this server's own addresses."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
+            records = Records(self._db, bases)
             try:
-                yield Records(self._db, bases)
+                yield records
+                follows = self.on_change(records, records.changes) if records.changes else []
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+        self.on_commit(follows)
 
 
 class Records:
@@ -86,6 +97,7 @@ class Records:
     def __init__(self, db: sqlite3.Connection, bases: tuple[str, ...]) -> None:
         self._db = db
         self.bases = bases
+        self.changes: list[Stored] = []
 
     def get(self, resource_type: str, resource_id: str) -> Stored | None:
         row = self._db.execute(
@@ -105,7 +117,8 @@ class Records:
         """Store as a new version; without an id one is chosen."""
         name, identity = resource["resourceType"], resource.get("id") or str(uuid.uuid4())
         former = self._db.execute("SELECT version FROM resource WHERE type = ? AND id = ?", (name, identity)).fetchone()
-        version = 1 if former is None else int(former[0]) + 1
+        newest = self._db.execute("SELECT max(version) FROM version WHERE type = ? AND id = ?", (name, identity))
+        version = int(newest.fetchone()[0] or 0) + 1
         seq = int(self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM resource").fetchone()[0])
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": now}
@@ -114,7 +127,40 @@ class Records:
         self._db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", (seq, name, identity, version, body))
         self._db.execute("INSERT INTO version VALUES (?, ?, ?, ?, ?)", (name, identity, version, method, body))
         self._index(kept)
-        return Stored(resource=kept, version=version, seq=seq, created=former is None)
+        stored = Stored(resource=kept, version=version, seq=seq, created=former is None)
+        self.changes.append(stored)
+        return stored
+
+    def delete(self, resource_type: str, resource_id: str) -> None:
+        """Its versions stay, as http.html#delete wants; what is not there is deleted already."""
+        for table in ("resource", "entry", "link"):
+            self._db.execute(f"DELETE FROM {table} WHERE type = ? AND id = ?", (resource_type, resource_id))  # noqa: S608 -- our own names
+
+    def all_of(self, resource_type: str) -> Sequence[Stored]:
+        rows = self._db.execute(
+            "SELECT seq, version, body FROM resource WHERE type = ? ORDER BY seq", (resource_type,)
+        ).fetchall()
+        return [Stored(seq=row[0], version=row[1], resource=orjson.loads(row[2])) for row in rows]
+
+    # ------------------------------------------------------------ events of Subscriptions
+
+    def add_event(self, subscription: str, change: Stored) -> int:
+        """Its number: from 1, without gaps."""
+        number = self.event_count(subscription) + 1
+        body, at = orjson.dumps(change.resource), change.resource["meta"]["lastUpdated"]
+        self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (subscription, number, at, body))
+        return number
+
+    def event_count(self, subscription: str) -> int:
+        row = self._db.execute("SELECT count(*) FROM event WHERE subscription = ?", (subscription,)).fetchone()
+        return int(row[0])
+
+    def event(self, subscription: str, number: int) -> tuple[Resource, str]:
+        """(the resource as it then was, when)."""
+        row = self._db.execute(
+            "SELECT body, at FROM event WHERE subscription = ? AND number = ?", (subscription, number)
+        ).fetchone()
+        return orjson.loads(row[0]), row[1]
 
     def _index(self, resource: Resource) -> None:
         name, identity = resource["resourceType"], resource["id"]
