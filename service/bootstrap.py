@@ -16,6 +16,7 @@ from adapters.fhir.inbox import FhirInbox
 from adapters.hl7.message import read_message
 from adapters.keys import KeyRing, open_keyring
 from adapters.store import SqlStore, key_ids, migrate, open_store
+from service.chart import open_mapping
 from service.config import Settings
 from service.errors import BrokerUnavailable, WrongSetting
 from service.launch import LaunchAddresses
@@ -65,6 +66,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
     Raises:
         WrongSetting, StoreUnavailable, KeyMissing, BrokerUnavailable (no broker is known).
     """
+    mapping = open_mapping(settings.chart.obx_mapping)
     keyring, store = open_sealed_store(settings, clock=clock)
     celery = make_celery(broker_url(settings), queues=QUEUES)
     bell = CeleryBell(celery)
@@ -83,6 +85,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
             retry_base=timedelta(seconds=journey.retry_base_seconds),
             ring_again=timedelta(seconds=journey.ring_again_seconds),
             review_url=addresses.review,
+            mapping=mapping,
             starts=settings.letter.starts,
         ),
         chart_source=FhirChartSource(ehr, visit_systems=settings.ehr.visit_systems) if ehr else None,

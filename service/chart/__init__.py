@@ -2,9 +2,10 @@
 
 from service.chart.build import build_chart
 from service.chart.bundle import resources_of
-from service.chart.chart_mapping import ChartMapping, open_mapping, read_mapping, shipped_mapping
+from service.chart.chart_mapping import open_mapping, read_mapping, shipped_mapping
 from service.chart.hl7_radiotherapy import course_status
 from service.chart.payload import chart_from_payload, chart_payload, to_json
+from service.model import ChartMapping
 
 __all__ = [
     "ChartMapping",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.chart import hl7_diagnosis, hl7_medication, hl7_person, hl7_radiotherapy, hl7_result, hl7_schedule
 from service.chart.assemble import assemble
-from service.chart.chart_mapping import ChartMapping, shipped_mapping
+from service.chart.chart_mapping import shipped_mapping
 from service.chart.fhir_medication import read_medications
 from service.chart.fhir_observation import read_findings
 from service.chart.fhir_person import read_person, with_age
@@ -16,7 +16,7 @@ from service.chart.hl7_visit import Told, newest_visit, of_visit, wanted
 from service.chart.items import Item
 from service.chart.meeting import meet
 from service.chart.records import Records, gather
-from service.model import Chart
+from service.model import Chart, ChartMapping
 from service.ports import Message, Resource
 
 _READERS = (

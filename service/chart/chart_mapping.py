@@ -6,7 +6,6 @@ shipped example and stands where none is set. A file that is set replaces it who
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,31 +14,13 @@ from typing import Any
 import yaml
 
 from service.errors import WrongSetting
+from service.model import ChartMapping
 
 COURSE = ("intent", "technique", "start", "end", "site", "side", "fractions", "status")
 VOLUME = ("name", "dose", "dose_per_fraction", "fractions")
 _LEAVES = frozenset((*COURSE, *(f"volume.{each}" for each in VOLUME)))
 _PLACE = re.compile(r"(?P<segment>[A-Z][A-Z0-9]{2})-(?P<field>[1-9]\d?)")
 _REMEDY = "See service/chart/obx_mapping.yaml for the form."
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartMapping:
-    """Keys in the case in which they are compared.
-
-    Attributes:
-        system: name of the local coding system in OBX-3.3 or OBX-3.6, upper case.
-        leaves: OBX-3.1 in upper case to the leaf of a course (``start``) or of a volume (``volume.dose``).
-        words: leaf to the system's own words in small letters to canonical ones.
-        results: OBX-3.1 in upper case to LOINC.
-        discharge: (segment, field) to the codes, upper case, that make an order discharge medication.
-    """
-
-    system: str
-    leaves: Mapping[str, str]
-    words: Mapping[str, Mapping[str, str]]
-    results: Mapping[str, str]
-    discharge: Mapping[tuple[str, int], frozenset[str]]
 
 
 @cache

@@ -8,7 +8,6 @@ says only where the institution's mapping finds it in one of its fields.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.chart.chart_mapping import ChartMapping
 from service.chart.codes import ATC_SYSTEMS
 from service.chart.element import Concept
 from service.chart.fhir_medication import is_oncological
@@ -17,7 +16,7 @@ from service.chart.hl7_numbers import Numbered, Numbers
 from service.chart.hl7_timing import schedule
 from service.chart.items import Item, Value
 from service.chart.values import a_date, a_text, an_amount
-from service.model import FactType, Importance
+from service.model import ChartMapping, FactType, Importance
 from service.ports import Message, Segment
 
 _FIELDS = {"RXA": (5, 6, 7), "RXE": (2, 3, 5), "RXO": (1, 2, 4)}

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from service.chart.chart_mapping import COURSE, VOLUME, ChartMapping
+from service.chart.chart_mapping import COURSE, VOLUME
 from service.chart.codes import known_word, table
 from service.chart.element import Leaf
 from service.chart.hl7_fields import is_withdrawn, leaf, moment, number, unit
 from service.chart.items import Item, Value
 from service.chart.sides import side_in_words
 from service.chart.values import a_code, a_count, a_date, a_dose, a_text
-from service.model import FactType, Importance
+from service.model import ChartMapping, FactType, Importance
 from service.ports import Message, Segment
 from service.radiotherapy import agree, dose_per_fraction, to_gray
 

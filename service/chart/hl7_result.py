@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.chart import displays
-from service.chart.chart_mapping import ChartMapping
 from service.chart.codes import LOINC, known_code, pair, table, word_of
 from service.chart.dates import Moment
 from service.chart.element import Concept, Leaf
@@ -18,7 +17,7 @@ from service.chart.observations import digits_in, kind_of_code, performance_valu
 from service.chart.text import clean
 from service.chart.tnm import category, grading, stage_group
 from service.chart.values import a_date, a_text, a_word, an_amount
-from service.model import FactType, Importance
+from service.model import ChartMapping, FactType, Importance
 from service.ports import Message, Segment
 
 _MEDDRA = "https://www.meddra.org"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.chart import build_chart, to_json
+from service.chart import build_chart, open_mapping, to_json
 from service.cli.files import read_bytes, read_chart_files
 from service.cli.messages import language
 from service.cli.output import print_json, print_rows, print_text, say
@@ -38,7 +38,7 @@ def draft(
     settings = load_settings()
     chosen = language(lang) if lang else settings.letter.language
     data = read_chart_files(files)
-    chart = build_chart(data.messages, data.resources)
+    chart = build_chart(data.messages, data.resources, mapping=open_mapping(settings.chart.obx_mapping))
     if not any(fact.handle.startswith(("diagnosis.", "course.")) for fact in chart.facts):
         raise UnusableInput("the chart has no diagnosis and no course", remedy="Add the files that hold them.")
     directory = model or model_directory(settings)
@@ -83,7 +83,8 @@ def verify(
 ) -> None:
     """Check any letter against a chart. Exit 1 if anything blocks."""
     data = read_chart_files(chart)
-    facts = build_chart(data.messages, data.resources)
+    mapping = open_mapping(load_settings().chart.obx_mapping)
+    facts = build_chart(data.messages, data.resources, mapping=mapping)
     try:
         text = read_bytes(letter).decode("utf-8-sig")
     except UnicodeDecodeError:

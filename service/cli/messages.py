@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.hl7.message import read_message, split_messages
-from service.chart import build_chart, to_json
+from service.chart import build_chart, open_mapping, to_json
 from service.cli.files import read_bytes, read_chart_files
 from service.cli.output import print_json, print_rows, print_text, say
 from service.config import load_settings
@@ -107,7 +107,8 @@ def chart(
 ) -> None:
     """The facts of a chart, each with its source."""
     data = read_chart_files(files)
-    report = to_json(build_chart(data.messages, data.resources), language(lang))
+    mapping = open_mapping(load_settings().chart.obx_mapping)
+    report = to_json(build_chart(data.messages, data.resources, mapping=mapping), language(lang))
     if as_json:
         print_json(report)
         return

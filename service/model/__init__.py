@@ -14,7 +14,8 @@ from service.model.letter import (
     Verification,
     WriterInfo,
 )
-from service.model.message import Ack, AckError, Event, Fields, Reading
+from service.model.mapping import ChartMapping
+from service.model.message import Ack, AckError, Event, Fields, NewMessage, Reading
 from service.model.signing import AuditEntry, Decision, DraftDocument, Posted, Review, Signature
 from service.model.starting import LetterKind, Start, Trigger
 
@@ -27,6 +28,7 @@ __all__ = [
     "CaseState",
     "Chart",
     "ChartConflict",
+    "ChartMapping",
     "ChartRef",
     "Decision",
     "DeliveryState",
@@ -45,6 +47,7 @@ __all__ = [
     "LetterKind",
     "ListedMessage",
     "MessageFilter",
+    "NewMessage",
     "Posted",
     "RawLetter",
     "Reading",

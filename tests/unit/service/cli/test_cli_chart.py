@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli.main import app
-from service.errors import UnusableInput
+from service.errors import UnusableInput, WrongSetting
 from workers.training.synthetic import generate_case, write_case
 
 
@@ -109,3 +109,25 @@ def test_a_finding_for_people_quotes_the_words_that_it_is_about(written: tuple[P
     )
 
     assert "“metastases”" in result.stderr
+
+
+def test_the_institutions_own_codes_come_from_the_file_that_the_setting_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("system: ARIA\ncodes: {DOSIS: volume.dose}\n", encoding="utf-8")
+    path = tmp_path / "told.hl7"
+    path.write_text(
+        "MSH|^~\\&|RV|H|EPI|RT|20260313||ORU^R01|M1|P|2.5.1\rOBX|1|NM|DOSIS^x^ARIA|1.1|5040|cGy|||||F\r",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("EPIKRISE_HOME", str(tmp_path))
+
+    assert "course.1.volume.1.dose" not in told(chart(path))
+    monkeypatch.setenv("EPIKRISE_CHART__OBX_MAPPING", str(own))
+    assert told(chart(path)) == {"course.1.volume.1.dose": "50.4"}
+
+    own.write_text("codes: [DOSIS]", encoding="utf-8")
+    refused = CliRunner().invoke(app, ["chart", str(path), "--json"])
+    assert isinstance(refused.exception, WrongSetting)
+    assert refused.exception.detail == f"chart.obx_mapping: {own}: codes: no table"
