@@ -5,9 +5,8 @@ As with MLLP, the bytes are stored before the answer. An answer is an OperationO
 
 import asyncio
 import contextlib
-import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -27,10 +26,10 @@ from service.model import Event
 from service.occasion import fhir_occasion
 from service.ports import Resource
 from service.steps import decide_start, file_reading
+from service.web.fhir_answers import login, may_send, outcome
 from service.web.pages import installation_of
 
 MOST_BYTES = 64 * 1024 * 1024
-_FHIR_JSON = "application/fhir+json"
 _LOOK_BACK = timedelta(hours=1)
 """Before our start: hooks are lost while we restart, and clocks differ. What is known is not filed twice."""
 
@@ -49,7 +48,7 @@ async def jwks(request: Request) -> Response:
     """Our public keys (RFC 7517), for the EHR's authorization server; 404 where we have none."""
     file = installation_of(request).settings.ehr.client_key
     if file is None:
-        return _outcome("not-found", "ehr.client_key is not set", status=404)
+        return outcome("not-found", "ehr.client_key is not set", status=404)
     keys = await asyncio.to_thread(load_client_keys, file)
     return Response(json.dumps(public_jwks(keys)), media_type="application/jwk-set+json")
 
@@ -58,24 +57,23 @@ async def receive(request: Request) -> Response:
     """200 with an OperationOutcome that counts the visits understood; 400 names what is wrong; 401, 413;
     502 where the EHR refuses what a notification names; 503 where it is to be sent again."""
     installation = installation_of(request)
-    if not _may_send(request, installation):
-        text = "Authorization: send the bearer token of web.intake_token"
-        return _outcome("login", text, status=401, headers={"WWW-Authenticate": "Bearer"})
+    if not may_send(request, installation):
+        return login()
     body = await _body(request)
     if body is None:
-        return _outcome("too-long", f"the body is over {MOST_BYTES} bytes: send smaller Bundles", status=413)
+        return outcome("too-long", f"the body is over {MOST_BYTES} bytes: send smaller Bundles", status=413)
     is_notification = request.url.path.startswith("/fhir/notify")
     try:
         visits = await asyncio.to_thread(keep_fhir, installation, body, is_notification=is_notification)
     except UnusableInput as error:
-        return _outcome("invalid", str(error), status=400)
+        return outcome("invalid", str(error), status=400)
     except EhrRefused as error:
-        return _outcome("processing", str(error), status=502)
+        return outcome("processing", str(error), status=502)
     except EpikriseError as error:
-        return _outcome("transient", str(error), status=503)
+        return outcome("transient", str(error), status=503)
     with contextlib.suppress(StoreUnavailable):  # it is kept: the sweeper rings
         await asyncio.to_thread(installation.ring)
-    return _outcome("informational", f"{visits} visit(s) understood", status=200)
+    return outcome("informational", f"{visits} visit(s) understood", status=200)
 
 
 def keep_fhir(installation: Installation, body: bytes, *, is_notification: bool) -> int:
@@ -198,14 +196,6 @@ def _patient(encounter: Resource, resources: Sequence[Resource]) -> Resource | N
 # ---------------------------------------------------------------- HTTP
 
 
-def _may_send(request: Request, installation: Installation) -> bool:
-    token = installation.settings.web.intake_token
-    if token is None:
-        return True
-    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(sent.encode(), token.get_secret_value().encode())
-
-
 async def _body(request: Request) -> bytes | None:
     """None for one over the limit, which is not read to its end."""
     body = bytearray()
@@ -223,10 +213,3 @@ def _parse(body: bytes) -> Any:
         raise UnusableInput(
             f"body is not JSON (line {error.lineno}, column {error.colno})", remedy="Send FHIR R4 as JSON."
         ) from None
-
-
-def _outcome(code: str, text: str, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """``code``: http://hl7.org/fhir/issue-type."""
-    severity = "information" if status == 200 else "error"
-    body = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code, "diagnostics": text}]}
-    return Response(json.dumps(body), status_code=status, media_type=_FHIR_JSON, headers=headers)
