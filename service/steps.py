@@ -24,6 +24,7 @@ from service.model import (
     DeliveryState,
     Event,
     RawLetter,
+    Reading,
     Step,
     StepState,
     StoredMessage,
@@ -53,6 +54,8 @@ def read(world: World, step: Step) -> Settle:
     on_trial = message.segments("MSH")[0].value(11)[:1] in ("T", "D")
 
     def settle(tx: Transaction) -> None:
+        if _is_filed_so(tx, stored.id, reading):
+            return
         if reading.case_key is None or reading.event is Event.IGNORED or on_trial:
             tx.file_message(
                 stored.id, case_id=None, event=reading.event, event_time=reading.event_time, state="understood"
@@ -69,6 +72,13 @@ def read(world: World, step: Step) -> Settle:
         )
 
     return settle
+
+
+def _is_filed_so(tx: Transaction, message_id: str, reading: Reading) -> bool:
+    """Whether an earlier reading filed it with the same meaning: read again, it takes no second effect."""
+    filed = tx.listed_message(message_id)
+    is_same = (filed.state, filed.event, filed.event_time) == ("understood", reading.event, reading.event_time)
+    return is_same and (filed.case_id is not None or reading.case_key is None)
 
 
 def _nothing_to_read(step: Step) -> Settle:
