@@ -12,8 +12,9 @@ from starlette.staticfiles import StaticFiles
 
 from service.bootstrap import Installation
 from service.errors import EpikriseError
-from service.web import fhir_intake, health, operations, review
+from service.web import fhir_intake, health, messages, operations, review
 from service.web.guard import Guard
+from service.web.operator import Throttle
 from service.web.pages import error_page, render_error
 
 STATIC = Path(__file__).parent / "static"
@@ -26,6 +27,7 @@ def create_app(installation: Installation) -> Starlette:
             Route("/", _to_operations),
             *health.routes(),
             *operations.routes(),
+            *messages.routes(),
             *review.routes(),
             *fhir_intake.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -34,6 +36,7 @@ def create_app(installation: Installation) -> Starlette:
         exception_handlers={EpikriseError: _explain, HTTPException: _no_page},
     )
     app.state.installation = installation
+    app.state.throttle = Throttle(clock=installation.world.clock)
     return app
 
 

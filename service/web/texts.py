@@ -19,6 +19,6 @@ def _load(*names: str) -> Mapping[str, str]:
 
 
 TEXTS: Mapping[Lang, Mapping[str, str]] = {
-    "de": _load("de", "fields.de"),
-    "en": _load("en", "fields.en"),
+    "de": _load("de", "fields.de", "messages.de"),
+    "en": _load("en", "fields.en", "messages.en"),
 }
