@@ -3,22 +3,25 @@
 //
 //   node token_server.mjs CLIENTS SECONDS      prints "listening PORT"; the token endpoint is /token
 //
-// CLIENTS is a JSON file, [{"client_id", "jwks": {"keys": [public JWKs]}, "alg": "RS384" | "ES384"}];
-// SECONDS is how long a token lives. Tokens are opaque; /token/introspection tells resource servers of
-// them (token_check.mjs), and that of ours is a client, too.
+// CLIENTS is a JSON file, [{"client_id", "jwks": {"keys": [public JWKs]}, "alg": "RS384" | "ES384"}]; they
+// may have the scopes that GIVEN lists. SECONDS is how long a token lives. Tokens are opaque, and
+// /token/introspection tells resource servers of them (token_check.mjs), which are clients, too.
 import Provider from 'oidc-provider';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { RESOURCE_SERVER } from './token_check.mjs';
 
 const [file, seconds] = process.argv.slice(2);
-const SCOPES = ['system/*.read', 'system/*.rs', 'system/*.cruds', 'system/DocumentReference.write', 'system/Task.write'];
+const WRITTEN = ['DocumentReference', 'Task', 'Provenance', 'Device', 'Subscription'];
+const GIVEN = ['system/*.rs', ...WRITTEN.map((type) => `system/${type}.cruds`)];
+const KNOWN = [...GIVEN, 'system/*.cruds'];
 
 const clients = JSON.parse(readFileSync(file, 'utf8')).map(({ client_id, jwks, alg }) => ({
   client_id,
   jwks,
   token_endpoint_auth_method: 'private_key_jwt',
   token_endpoint_auth_signing_alg: alg,
+  scope: GIVEN.join(' '),
   grant_types: ['client_credentials'],
   redirect_uris: [],
   response_types: [],
@@ -39,7 +42,7 @@ server.listen(0, '127.0.0.1', () => {
         allowedPolicy: (_, client) => client.clientId === RESOURCE_SERVER.client_id,
       },
     },
-    scopes: SCOPES,
+    scopes: KNOWN,
     ttl: { ClientCredentials: Number(seconds) },
   });
   for (const event of ['grant.success', 'grant.error']) {

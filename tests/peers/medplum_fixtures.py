@@ -41,8 +41,8 @@ def _putting(resource: Resource) -> Resource:
 
 @pytest.fixture(scope="module")
 def medplum_base() -> Iterator[str]:
-    with running("fhir_server.mjs") as port:
-        yield f"http://127.0.0.1:{port}/fhir"
+    with running("fhir_server.mjs") as server:
+        yield f"{server.address}/fhir"
 
 
 @pytest.fixture

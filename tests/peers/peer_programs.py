@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,17 +54,37 @@ def run_client(script: str, address: tuple[str, int], file: Path, encoding: str)
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server of deploy/peers."""
+
+    port: int
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def said(self) -> list[str]:
+        """The lines that it has written to stderr by now."""
+        return self.log.read_text().splitlines()
+
+
 @contextlib.contextmanager
-def running(script: str, *arguments: str | Path) -> Iterator[int]:
-    """A server of deploy/peers, which prints ``listening PORT``; yields the port."""
-    with subprocess.Popen(
-        ["node", str(PEERS / script), *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            word, _, port = process.stdout.readline().strip().partition(" ")
-            assert word == "listening", f"{script} did not start"
-            yield int(port)
-        finally:
-            process.terminate()
-            process.wait(10)
+def running(script: str, *arguments: str | Path) -> Iterator[Server]:
+    """A server of deploy/peers, which prints ``listening PORT``; leaving ends it."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        command = ["node", str(PEERS / script), *map(str, arguments)]
+        with (
+            log.open("w") as stderr,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        ):
+            try:
+                assert process.stdout is not None
+                word, _, port = process.stdout.readline().strip().partition(" ")
+                assert word == "listening", f"{script} did not start: {log.read_text()[-500:]}"
+                yield Server(port=int(port), log=log)
+            finally:
+                process.terminate()
+                process.wait(10)
