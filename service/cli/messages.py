@@ -97,7 +97,10 @@ def intake(
         print_json(rows)
     else:
         flat = [{**row, "ack": row["ack"]["code"]} for row in rows]
-        print_rows(flat, ("control_id", "type", "event", "ack", "starts_letter"))
+        print_rows(flat, ("control_id", "type", "event", "ack", "starts_letter", "case"))
+        for row in rows:
+            for told in filter(None, (row["ack"]["error"] and row["ack"]["error"]["text"], *row["warnings"])):
+                say(f"{row['control_id']}: {told}")
 
 
 def chart(

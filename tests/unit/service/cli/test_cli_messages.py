@@ -151,12 +151,14 @@ def test_intake_stores_nothing(intake: Intake, folder: Path) -> None:
 
 
 def test_intake_for_people_is_a_table(epikrise: Epikrise) -> None:
-    code, out, _ = epikrise("intake", "two.hl7", "--dry-run")
+    code, out, err = epikrise("intake", "two.hl7", "unknown.hl7", "--dry-run")
     assert code == 0
     assert [line.split() for line in out.splitlines()[1:]] == [
-        ["1", "ADT^A01", "admit", "AA", "False"],
-        ["2", "ADT^A03", "discharge", "AA", "True"],
+        ["1", "ADT^A01", "admit", "AA", "False", "KIS|F1"],
+        ["2", "ADT^A03", "discharge", "AA", "True", "KIS|F1"],
+        ["U1", "ADT^A99", "ignored", "AR", "False"],
     ]
+    assert err.startswith("U1: Unsupported event code")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_send_ends_with_1_where_a_message_was_refused(epikrise: Epikrise) -> Non
     refused, taken = json.loads(out)
     assert code == 1
     assert (refused["control_id"], refused["code"], refused["error"]) == ("U1", "AR", "201")
-    assert "A03" in refused["text"]
+    assert "A01-A18" in refused["text"]
     assert taken["code"] == "AA"
 
 
