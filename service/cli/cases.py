@@ -4,13 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from service import rescue
+from adapters.hl7.message import read_message
+from service import on_demand, rescue
 from service.bootstrap import open_sealed_store
 from service.cli.output import print_json, print_rows, say
 from service.config import load_settings
-from service.errors import UnusableInput
-from service.model import Case, CaseState, Step
+from service.errors import NotFound, UnusableInput
+from service.model import Case, CaseState, LetterKind, MessageFilter, Step
 from service.ports import Transaction
+from service.world import Rules
 
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -87,6 +89,41 @@ def withdraw(case_id: CaseId, as_json: AsJson = False) -> None:
     with store.begin() as tx:
         rescue.withdraw_case(tx, case_id)
     _done(case_id, "withdrawn", as_json)
+
+
+@app.command()
+def draft(
+    case_id: Annotated[str | None, typer.Argument(help="Id of the case, as `epikrise case list` prints it")] = None,
+    *,
+    actor: Annotated[str, typer.Option(help="Who asks: a name for the audit trail.")],
+    control_id: Annotated[str | None, typer.Option(help="MSH-10 of a message of the visit, instead of its id.")] = None,
+    letter: Annotated[LetterKind | None, typer.Option(help="Kind of letter; default: as the rules say.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a draft now, also before the discharge. One that is there or under way stays as it is."""
+    settings = load_settings()
+    rules = Rules(authorities=settings.ehr.authorities, starts=settings.letter.starts)
+    _, store = open_sealed_store(settings)
+    with store.begin() as tx:
+        wanted = _one_case(tx, case_id, control_id)
+        before = tx.case(wanted).generation
+        case = on_demand.request_draft(tx, wanted, actor=actor, rules=rules, reader=read_message, letter=letter)
+    begun = "draft begun" if case.generation > before else f"nothing to begin: the case is {case.state.value}"
+    _done(case.id, begun, as_json)
+
+
+def _one_case(tx: Transaction, case_id: str | None, control_id: str | None) -> str:
+    """Raises UnusableInput, NotFound."""
+    if (case_id is None) == (control_id is None):
+        raise UnusableInput("CASE_ID or --control-id", remedy="Give one of the two.")
+    if case_id is not None:
+        return case_id
+    found = {row.case_id for row in tx.list_messages(MessageFilter(control_id=control_id or ""), limit=100)} - {None}
+    if not found:
+        raise NotFound("no message with this control id belongs to a case", remedy="See `epikrise case list`.")
+    if len(found) > 1:
+        raise UnusableInput("--control-id: messages of several cases have it", remedy="Give the id of the case.")
+    return str(found.pop())
 
 
 def _done(case_id: str, text: str, as_json: bool) -> None:

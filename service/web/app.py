@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from service.bootstrap import Installation
 from service.errors import EpikriseError
-from service.web import fhir_intake, health, messages, operations, review
+from service.web import draft_request, fhir_intake, health, messages, operations, review
 from service.web.guard import Guard
 from service.web.operator import Throttle
 from service.web.pages import error_page, render_error
@@ -29,6 +29,7 @@ def create_app(installation: Installation) -> Starlette:
             *operations.routes(),
             *messages.routes(),
             *review.routes(),
+            *draft_request.routes(),
             *fhir_intake.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
