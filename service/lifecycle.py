@@ -8,12 +8,17 @@ from dataclasses import dataclass, replace
 
 from service.errors import NotAllowed
 from service.model import Case, CaseState, DeliveryState, Event
+from service.visit import VisitStatus
 
 DRAFT_STATES = frozenset({CaseState.DRAFTING, CaseState.DRAFTED, CaseState.IN_INBOX, CaseState.IN_REVIEW})
 """A draft is being made or exists, and nobody has signed."""
 
 HELD_BY_OPERATOR = "held_by_operator"
 NOTHING_TO_SAY = "chart_has_no_diagnosis_and_no_course"
+MERGED = "merged_into_another_case"
+TOOK_A_CASE_IN = "another_case_merged_into_this"
+
+_TELLS_WHO_IS_WHO = frozenset({Event.MERGE, Event.CHANGE_VISIT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +30,34 @@ class Consequence:
     cancel_steps: bool = False
 
 
-def apply_event(case: Case, event: Event, *, starts_letter: bool = True) -> Consequence:
-    """The consequence of one message that was just filed under the case."""
-    if event is Event.DISCHARGE and starts_letter:
-        return _discharge(case)
-    if event is Event.CANCEL_DISCHARGE:
-        return _cancel_discharge(case)
+def follow(
+    case: Case,
+    *,
+    before: VisitStatus,
+    after: VisitStatus,
+    event: Event = Event.UPDATE,
+    starts: bool = False,
+    on_request: bool = False,
+) -> Consequence:
+    """The consequence of one message that was just filed under the case.
+
+    Args:
+        before, after: how the visit stood without the message, and stands with it.
+        event, starts: what the message is, and whether it starts a letter by the institution's rules.
+        on_request: a physician asked for the draft that there is; no cancelled discharge takes that back.
+    """
     if event is Event.IGNORED:
         return Consequence(case=case)
+    if after is VisitStatus.DISCHARGED and (starts or before is not after):
+        return _discharge(case)
+    if after is VisitStatus.CANCELLED and before is not after:
+        return _cancel_visit(case)
+    if before is VisitStatus.DISCHARGED and before is not after and not on_request:
+        return _cancel_discharge(case)
+    if before is VisitStatus.CANCELLED and before is not after:
+        return _go_on(case)
+    if event in _TELLS_WHO_IS_WHO and case.state is CaseState.SIGNED:
+        return Consequence(case=case)  # if it changed anything, identity_changed says so
     return _update(case)
 
 
@@ -85,6 +110,54 @@ def _cancel_discharge(case: Case) -> Consequence:
     return Consequence(case=back, start=retract, cancel_steps=True)
 
 
+def _cancel_visit(case: Case) -> Consequence:
+    if case.state is CaseState.SIGNED:
+        return Consequence(case=_notice(case, "visit_cancelled_after_signature"))
+    return _end(case)
+
+
+def _go_on(case: Case) -> Consequence:
+    """A cancelled visit is told of again."""
+    if case.state is CaseState.WITHDRAWN and case.withdrawn_by == "ehr":
+        return Consequence(case=replace(case, state=CaseState.OPEN, withdrawn_by=None))
+    return _update(case)
+
+
+def _end(case: Case) -> Consequence:
+    """Withdrawn by the EHR; where there never was a draft, there is none to take back."""
+    ended = withdraw(case, by="ehr")
+    return ended if case.generation else replace(ended, start=())
+
+
+def merged(case: Case) -> Consequence:
+    """Its visit goes on in another case. A signed one stays signed."""
+    told = _notice(case, MERGED)
+    return Consequence(case=told) if case.state is CaseState.SIGNED else _end(told)
+
+
+def identity_changed(case: Case) -> Consequence:
+    """The visit goes by another patient or number than its draft does: what nobody has touched is drafted anew,
+    also where the text need not change, for it lies in the EHR with the former patient or visit."""
+    if case.state is CaseState.SIGNED:
+        return Consequence(case=_notice(case, "identity_changed_after_signature"))
+    if in_review(case):
+        return Consequence(case=_notice(case, "identity_changed_in_review"))
+    if case.state in DRAFT_STATES:
+        begun = _begin_draft(case)
+        return Consequence(case=begun.case, start=begun.start, cancel_steps=True)
+    return Consequence(case=case)
+
+
+def look_again(case: Case) -> Consequence:
+    """Something was told of the visit's patient."""
+    return _update(case)
+
+
+def in_review(case: Case) -> bool:
+    """A person has touched the draft; also while the case is held or a step of it has failed."""
+    return CaseState.IN_REVIEW in (case.state, case.held_from)
+
+
 def withdraw(case: Case, *, by: str) -> Consequence:
     """End an unsigned draft; the text is kept. ``by``: ehr, physician or operator.
 
@@ -102,6 +175,25 @@ def withdraw(case: Case, *, by: str) -> Consequence:
         held_from=None,
     )
     return Consequence(case=ended, start=("retract",), cancel_steps=True)
+
+
+def request_draft(case: Case) -> Consequence:
+    """A physician asks for a draft now: also while the patient is still here, and also where a former draft was
+    withdrawn. A draft that is there or under way stays as it is.
+
+    Raises NotAllowed for a signed case, and for one that waits for an operator or lives on in another.
+    """
+    if case.state is CaseState.SIGNED:
+        raise NotAllowed("the letter is signed", remedy="Write an addendum.")
+    if MERGED in case.notices:
+        raise NotAllowed("the visit goes on in another case", remedy="Ask for the draft of that case.")
+    if case.state is CaseState.HELD:
+        raise NotAllowed("the case is held", remedy="An operator releases it: `epikrise case release`.")
+    if case.state is CaseState.FAILED:
+        raise NotAllowed("a step of the case failed", remedy="An operator mends it: `epikrise case retry`.")
+    if case.state in (CaseState.OPEN, CaseState.WITHDRAWN):
+        return _begin_draft(replace(case, withdrawn_by=None))
+    return Consequence(case=case)
 
 
 def chart_changed(case: Case, *, stated: bool) -> Consequence:

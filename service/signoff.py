@@ -27,8 +27,11 @@ from service.model import (
     Case,
     CaseState,
     Chart,
+    ChartRef,
     Decision,
+    Display,
     Finding,
+    FindingKind,
     Letter,
     Review,
     Severity,
@@ -54,6 +57,9 @@ class Desk:
     review: Review
     verification: Verification
     signature: Signature | None
+    identity: tuple[Finding, ...]
+    """Blocking: the patient or the visit was merged or moved while a person worked on the text. Part of
+    ``verification`` too; no edit answers them, only a decision."""
     changed: tuple[str, ...]
     """Handles whose chart value changed after the draft was written; ``chart`` and ``verification`` are by the
     newest."""
@@ -240,14 +246,41 @@ def _desk(tx: Transaction, case_id: str) -> Desk:
         changed, chart = changed_handles(chart, latest), latest
     if changed:
         verified = verification_payload(_verify(letter, review.text, chart, changed))
+    verification = verification_from_payload(verified or {})
+    identity = _identity_findings(tx, case) if signature is None else ()
+    if identity:
+        verification = replace(verification, verdict="blocked", findings=(*identity, *verification.findings))
     return Desk(
         case=case,
         chart=chart,
         draft=letter,
         review=review,
-        verification=verification_from_payload(verified or {}),
+        verification=verification,
         signature=signature,
+        identity=identity,
         changed=tuple(sorted(changed)),
+    )
+
+
+def _identity_findings(tx: Transaction, case: Case) -> tuple[Finding, ...]:
+    """One for each merge or move since a person began on the text: a decision about one answers no later one."""
+    told = (tx.get("identity", case.id, case.generation) or {"messages": []})["messages"]
+    return tuple(
+        Finding(
+            kind=FindingKind.CONTRADICTED,
+            type="identifier",
+            span=None,
+            text="",
+            severity=Severity.BLOCK,
+            chart=ChartRef(handle="patient.id", value=message_id, source=message_id),
+            message=Display(
+                de="Patient oder Fall wurde während der Durchsicht zusammengeführt oder umgehängt. "
+                "Prüfen Sie, ob Name, Geburtsdatum und Inhalt zum Patienten gehören.",
+                en="The patient or the visit was merged or moved while this was reviewed. "
+                "Check that name, date of birth and content belong to the patient.",
+            ),
+        )
+        for message_id in told
     )
 
 
@@ -275,7 +308,7 @@ def _save(tx: Transaction, desk: Desk, text: str, by: str) -> Desk:
     if text == desk.review.text:
         return desk
     verification = _verify(desk.draft, text, desk.chart, desk.changed)
-    present = {finding_key(finding) for finding in verification.findings}
+    present = {finding_key(finding) for finding in (*desk.identity, *verification.findings)}
     review = replace(
         desk.review,
         revision=desk.review.revision + 1,

@@ -4,43 +4,64 @@ Each reads what it needs, does its work outside any transaction, and returns a f
 result; the pipeline calls it in the transaction that finishes the step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 
 import orjson
 
 from service import lifecycle
 from service.chart import build_chart, chart_from_payload, chart_payload
 from service.chart.bundle import resources_of
+from service.effects import note_start, start, take_effect
 from service.errors import Conflict, ModelUnavailable, UnusableInput
+from service.filing import file_reading, find_case
 from service.intake import understand
+from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
-from service.lifecycle import Consequence
 from service.model import (
-    Case,
     CaseState,
     Chart,
     DeliveryState,
     Event,
     RawLetter,
     Reading,
+    Start,
     Step,
     StepState,
     StoredMessage,
     WriterInfo,
 )
-from service.ports import Message, Resource, Transaction
+from service.occasion import hl7_occasion, read_again
+from service.ports import Message, MessageReader, Resource, Transaction
+from service.starting import Occasion, decide
 from service.verify import verify
 from service.world import World
 
 Settle = Callable[[Transaction], None]
 
-_CHART_STEPS = ("chart", "write", "check", "deliver", "refresh")
-"""What ends when a draft is begun anew or withdrawn."""
+CONTROL_ID_REUSED = "control_id_reused"
+"""On a message whose sender had given its MSH-10 to other bytes: it is read all the same."""
 
-_LATE_ARRIVAL = timedelta(seconds=90)
-"""How long a request that nobody waits for any more may take to reach the EHR."""
+__all__ = [
+    "CONTROL_ID_REUSED",
+    "Settle",
+    "case_id_of",
+    "changed_handles",
+    "chart",
+    "check",
+    "decide_start",
+    "file_reading",
+    "note_start",
+    "patient_number",
+    "place_of",
+    "read",
+    "refresh",
+    "set_delivery",
+    "start",
+    "take_effect",
+    "write",
+]
+"""With what service.effects and service.filing do for a step, for those who go on from one."""
 
 
 def read(world: World, step: Step) -> Settle:
@@ -51,12 +72,15 @@ def read(world: World, step: Step) -> Settle:
         return _nothing_to_read(step)
     message = world.reader(stored.body)
     reading = understand(message, authorities=world.rules.authorities)
-    on_trial = message.segments("MSH")[0].value(11)[:1] in ("T", "D")
+    occasion = hl7_occasion(message, world.rules.mapping)
 
     def settle(tx: Transaction) -> None:
+        if tx.is_control_id_reused(stored.id):
+            tx.flag_message(stored.id, CONTROL_ID_REUSED)
         if _is_filed_so(tx, stored.id, reading):
             return
-        if reading.case_key is None or reading.event is Event.IGNORED or on_trial:
+        is_nobodys = reading.case_key is None and reading.patient_key is None
+        if is_nobodys or reading.event is Event.IGNORED or occasion.on_trial:
             tx.file_message(
                 stored.id, case_id=None, event=reading.event, event_time=reading.event_time, state="understood"
             )
@@ -68,7 +92,11 @@ def read(world: World, step: Step) -> Settle:
             key=reading.case_key,
             event=reading.event,
             event_time=reading.event_time,
-            starts_letter=reading.starts_letter,
+            start=decide_start(world, tx, reading, occasion),
+            patient_key=reading.patient_key,
+            former_patient_key=reading.former_patient_key,
+            former_case_key=reading.former_case_key,
+            recorded_at=recorded_at(message),
         )
 
     return settle
@@ -85,60 +113,28 @@ def _nothing_to_read(step: Step) -> Settle:
     raise UnusableInput(f"message {step.subject} is not HL7 v2", remedy="FHIR input is filed when it is received.")
 
 
-def file_reading(
-    world: World, tx: Transaction, *, message_id: str, key: str, event: Event, event_time: str, starts_letter: bool
-) -> Case:
-    """File a message under its case (made if there is none) and let the event take effect."""
-    case = tx.case_by_key(key) or tx.add_case(key, lang=world.rules.lang)
-    tx.file_message(message_id, case_id=case.id, event=event, event_time=event_time, state="understood")
-    if _is_stale(tx, case, message_id, event):
-        event = Event.UPDATE
-    return take_effect(tx, lifecycle.apply_event(case, event, starts_letter=starts_letter), subject=message_id)
+def decide_start(world: World, tx: Transaction, reading: Reading, occasion: Occasion) -> Start | None:
+    """The letter that a message starts by the rules in force now. Asked once, and kept with the message.
+
+    A record-and-verify system's result seldom says where the patient is: then it is where the visit was last.
+    """
+    is_placed = reading.department and reading.patient_class
+    if occasion.course_completed and not is_placed and reading.case_key is not None:
+        tx.lock_identity(changing=False)
+        case = find_case(tx, reading.case_key)
+        if case is not None:
+            department, patient_class = place_of(tx, case.id, world.reader, world.rules.authorities)
+            occasion = replace(occasion, department=department, patient_class=patient_class)
+    return decide(world.rules.starts, reading, occasion).start
 
 
-def _is_stale(tx: Transaction, case: Case, message_id: str, event: Event) -> bool:
-    """A discharge or its cancellation that a later one (by event time) has already overtaken."""
-    turning = (Event.DISCHARGE, Event.CANCEL_DISCHARGE)
-    if event not in turning:
-        return False
-    turns = [message for message in tx.messages_of(case.id) if message.event in turning]
-    return bool(turns) and turns[-1].id != message_id
-
-
-def take_effect(tx: Transaction, consequence: Consequence, *, subject: str = "") -> Case:
-    """Write a consequence: the case, the end of its live steps, the steps to start."""
-    case = consequence.case
-    doubtful = None
-    if consequence.cancel_steps:
-        doubtful = _unconfirmed_delivery(tx, case.id)
-        tx.cancel_steps(case.id, names=_CHART_STEPS)
-    case = tx.save_case(case)
-    for name in consequence.start:
-        start(tx, case, name, subject=subject if name == "refresh" else "")
-    if consequence.start and doubtful is not None:
-        # it may still reach the EHR after the retraction, or the next delivery, looked
-        ended = max(doubtful.lease_until or case.updated_at, case.updated_at)
-        tx.add_step(
-            "retract",
-            "deliver",
-            case_id=case.id,
-            subject="again",
-            generation=doubtful.generation,
-            not_before=ended + _LATE_ARRIVAL,
-        )
-    return case
-
-
-def _unconfirmed_delivery(tx: Transaction, case_id: str) -> Step | None:
-    """The newest delivery that was tried and of which nobody knows whether it arrived."""
-    tried = [s for s in tx.steps_of(case_id) if s.name == "deliver" and s.token > 0 and s.state is not StepState.DONE]
-    return next((s for s in reversed(tried) if tx.get("posted", case_id, s.generation) is None), None)
-
-
-def start(tx: Transaction, case: Case, name: str, *, subject: str = "") -> None:
-    """The case's next step, on its queue; the live one if there is one."""
-    queues = {"write": "write", "check": "check", "deliver": "deliver", "finalize": "deliver", "retract": "deliver"}
-    tx.add_step(name, queues.get(name, "intake"), case_id=case.id, subject=subject, generation=case.generation)
+def place_of(tx: Transaction, case_id: str, reader: MessageReader, authorities: Mapping[str, str]) -> tuple[str, str]:
+    """(department, patient class) of a visit, by the newest message that names one; empty where none does."""
+    for stored in reversed(tx.messages_of(case_id)):
+        told = read_again(stored, reader, authorities)
+        if told is not None and told[0].department:
+            return told[0].department, told[0].patient_class
+    return "", ""
 
 
 # ---------------------------------------------------------------- chart
@@ -212,7 +208,8 @@ def _gather(world: World, case_id: str) -> _Gathered:
     if world.chart_source is not None:
         resources += world.chart_source.resources(key, _patient_id(messages))
     return _Gathered(
-        chart=build_chart(messages, resources, visit_key=key), message_ids=[message.id for message in stored]
+        chart=build_chart(messages, resources, visit_key=key, mapping=world.rules.mapping),
+        message_ids=[message.id for message in stored],
     )
 
 

@@ -196,7 +196,7 @@ def test_a_discharge_by_adt_and_by_fhir_is_one_case(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [("in-progress", CaseState.OPEN), ("planned", CaseState.OPEN), ("cancelled", CaseState.OPEN)]
+    ("status", "state"), [("in-progress", CaseState.OPEN), ("planned", CaseState.OPEN), ("cancelled", CaseState.WITHDRAWN)]
 )
 def test_a_visit_that_is_not_finished_starts_no_letter(status: str, state: CaseState, service: Service) -> None:
     assert service.post("/fhir", collection(*visit(status=status))).status_code == 200
