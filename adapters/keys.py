@@ -13,7 +13,6 @@ Files in ``<home>/keys/`` (directory 0700, files 0600), each 256 random bits as 
 """
 
 import fcntl
-import hashlib
 import hmac
 import os
 import secrets
@@ -49,6 +48,7 @@ class KeyRing:
         """``sealing``: (id, 32 bytes), oldest first; ids are 8 hexadecimal digits."""
         self._sealing = {id_: _SealingKey(id=id_, cipher=AESGCM(key)) for id_, key in sealing}
         self._newest = self._sealing[sealing[-1][0]]
+        self._header = _FORM + bytes.fromhex(self._newest.id)
         self._lookup_id, self._lookup_key = lookup
 
     def __repr__(self) -> str:
@@ -63,8 +63,8 @@ class KeyRing:
         """``aad`` says what and where the value is (``message/<id>/body``): a value moved to another row or
         column no longer opens."""
         nonce = os.urandom(_NONCE)
-        header = _FORM + bytes.fromhex(self._newest.id)
-        return header + nonce + self._newest.cipher.encrypt(nonce, plaintext, header + aad.encode())
+        header = self._header
+        return b"%b%b%b" % (header, nonce, self._newest.cipher.encrypt(nonce, plaintext, header + aad.encode()))
 
     def open(self, sealed: bytes, aad: str) -> bytes:
         """Raises KeyMissing if the key is not there, or if the value was damaged or moved."""
@@ -85,9 +85,7 @@ class KeyRing:
         """HMAC-SHA256 as 64 hexadecimal digits. Equal text under another ``purpose`` gives another value."""
         # surrogatepass: a control id decoded leniently may hold lone surrogates, and must still be found
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        mac = hmac.new(self._lookup_key, purpose.encode() + b"\x00", hashlib.sha256)
-        mac.update(data)
-        return mac.hexdigest()
+        return hmac.digest(self._lookup_key, b"%b\x00%b" % (purpose.encode(), data), "sha256").hex()
 
 
 def open_keyring(home: Path, *, needed: Collection[str] = ()) -> KeyRing:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 VT: Final = b"\x0b"
 FS: Final = b"\x1c"
@@ -13,23 +12,23 @@ _BOUNDARY = re.compile(b"[\x0b\x1c]")
 _SILENT = b" \t\r\n\x00\x1c"
 """What may stand between frames without a word: the CR after FS, line ends, padding, a second FS."""
 
-Fault = Literal["no_start_block", "truncated", "too_large"]
+Fault = Literal["no_start_block", "truncated", "too_large", "too_slow"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
+class Frame(NamedTuple):
     """A complete message, without its framing bytes."""
 
     body: bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refused:
-    """Bytes that are no frame. ``is_followed``: a start block came right behind them."""
+class Refused(NamedTuple):
+    """Bytes that are no frame. ``is_followed``: a start block came right behind them. ``has_end``: too large, but
+    within a frame, so that its end will be found."""
 
     body: bytes
     reason: Fault
     is_followed: bool = False
+    has_end: bool = False
 
 
 def frame(body: bytes) -> bytes:
@@ -60,8 +59,21 @@ class FrameReader:
         """A message over the limit has been told, and its end has not come yet."""
         return self._is_overrun
 
-    def feed(self, data: bytes) -> Iterator[Frame | Refused]:
-        """What ``data`` completes, in order. Iterate to the end before the next call."""
+    @property
+    def size(self) -> int:
+        """Bytes held of what is not complete."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[Frame | Refused]:
+        """What ``data`` completes, in order."""
+        end = len(data) - 2
+        if not (self._is_inside or self._buffer) and data[:1] == VT and data.find(FS) == end and data[-1:] == CR:
+            # nearly always: one read is one frame, which then is not copied twice
+            if end - 1 <= self._limit and data.find(VT, 1) < 0:
+                return [Frame(data[1:end])]
+        return list(self._parts(data))
+
+    def _parts(self, data: bytes) -> Iterator[Frame | Refused]:
         position = 0
         while position < len(data):
             boundary = _BOUNDARY.search(data, position)
@@ -89,7 +101,7 @@ class FrameReader:
             body = bytes(self._buffer)
             self._buffer.clear()
             self._is_overrun = True
-            yield Refused(body=body, reason="too_large")
+            yield Refused(body=body, reason="too_large", has_end=self._is_inside)
 
     def _start(self) -> Iterator[Refused]:
         if self._is_overrun:

@@ -1,192 +1,322 @@
-"""One MLLP connection, from its first byte to its last."""
+"""One MLLP connection, from its first byte to its last.
+
+An asyncio protocol, not a stream in a task: no task, timer or future stands between a message and its answer. One
+message at a time is under way, so answers come in the order of the messages; what a peer sends meanwhile waits, and
+beyond a chunk is not read, which is the peer's back-pressure.
+"""
 
 import asyncio
 import logging
 import secrets
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, cast
 
 from adapters.hl7.ack import refuse
 from adapters.hl7.framing import Fault, Frame, FrameReader, Refused, frame
+from adapters.hl7.mllp_limits import MllpLimits, OnRefused, Peer, Receive
 from service.errors import StoreUnavailable
 from service.intake.answer import ERROR, REJECTED, UNAVAILABLE
 from service.model import AckError
 
 _log = logging.getLogger(__name__)
 CHUNK: Final = 256 * 1024
+_STOPPING_GRACE: Final = 0.05
 _FAULTS: Final[dict[Fault, str]] = {
     "no_start_block": "no start block: frame each message as <VT>message<FS><CR>",
     "truncated": "truncated frame: no end block <FS> before the next start block, the end, or a long silence",
     "too_large": "message larger than this listener takes",
+    "too_slow": "message took too long from its first byte to its last",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Peer:
-    """Where bytes came from."""
+class Host(Protocol):
+    """The listener, as its connections see it."""
 
-    host: str
-    port: int
+    limits: MllpLimits
+    receive: Receive
+    on_refused: OnRefused | None
+    now: float
+    """Of the event loop, read once a sweep: precise enough for silences."""
 
+    def greet(self, connection: "Connection", transport: asyncio.Transport) -> None:
+        """Its socket is open: TLS, if any, then :meth:`Connection.begin`."""
 
-@dataclass(frozen=True, kw_only=True)
-class MllpLimits:
-    """Sizes in bytes, times in seconds.
-
-    ``idle``: silence between messages, and within one. ``quiet``: silence after which junk is refused.
-    ``write``: how long a peer may not read its answer. ``drain``: how long the rest of a refused message
-    is read and dropped, so that the refusal is not lost with the connection. ``stop``: how long a
-    message under way may still take when the listener stops.
-    """
-
-    max_message_bytes: int = 64 * 1024 * 1024
-    max_connections: int = 1024
-    idle: float = 300.0
-    quiet: float = 1.0
-    write: float = 30.0
-    drain: float = 10.0
-    stop: float = 5.0
+    def forget(self, connection: "Connection") -> None: ...
 
 
-Receive = Callable[[bytes, Peer], Awaitable[bytes | None]]
-"""Stores a message durably and returns its ACK, not framed; None where none may be sent."""
+class Connection(asyncio.Protocol):
+    """One peer."""
 
-OnRefused = Callable[[bytes, Peer, str], Awaitable[None]]
-"""Keeps bytes that were no frame; the last argument is ``no_start_block``, ``truncated`` or ``too_large``."""
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._limits = host.limits
+        self._frames = FrameReader(max_message_bytes=host.limits.max_message_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[Frame | Refused] = deque()
+        self._body = b""  # of what is under way
+        self._is_busy = False
+        self._is_going_on = False
+        self._is_read = True  # and not paused
+        self._has_ended = False  # the peer sends nothing more, or is sent away
+        self._heard_at = host.now
+        self._frame_began = host.now
+        self._stuck_since: float | None = None  # the peer does not read its answers
+        self._drains_until: float | None = None  # refused and told: only read and dropped
+        self._stops_at: float | None = None
+        self.peer = Peer("", 0)
 
+    # ------------------------------------------------------------ asyncio's calls
 
-class Connection:
-    """One peer, from its first byte to its last."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        receive: Receive,
-        on_refused: OnRefused | None,
-        limits: MllpLimits,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._receive = receive
-        self._on_refused = on_refused
-        self._limits = limits
-        self._frames = FrameReader(max_message_bytes=limits.max_message_bytes)
-        host, port = (writer.get_extra_info("peername") or ("", 0))[:2]
-        self._peer = Peer(host=str(host), port=int(port))
-        self._stop_at: float | None = None
-        self._silence: asyncio.Timeout | None = None
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        plain = cast(asyncio.Transport, transport)
         with suppress(OSError, AttributeError):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            plain.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        host, port = (plain.get_extra_info("peername") or ("", 0))[:2]
+        self.peer = Peer(str(host), int(port))
+        self._transport = plain
+        self._host.greet(self, plain)
 
-    def stop(self) -> None:
-        """End the connection once nothing is under way; a pending read is only given less time."""
-        self._stop_at = asyncio.get_running_loop().time() + self._limits.stop
-        if self._silence is not None and self._silence.when() is not None:
-            self._silence.reschedule(asyncio.get_running_loop().time() + self._patience())
+    def begin(self, transport: asyncio.Transport, refusal: str | None) -> None:
+        """Take messages; or, with ``refusal``, say so first, for a peer that is only cut off tries again at once."""
+        self._transport = transport
+        self._heard_at = self._host.now
+        if refusal is not None:
+            self._refuse(b"", AckError(code="207", location="", text=refusal))
+            self._leave(1.0)
 
-    async def serve(self) -> None:
-        while (patience := self._patience()) > 0:
-            try:
-                async with asyncio.timeout(patience) as self._silence:
-                    data = await self._reader.read(CHUNK)
-            except TimeoutError:
-                if self._frames.has_junk and self._stop_at is None:
-                    await self._refuse_rest()
-                    continue
-                break
-            finally:
-                self._silence = None
-            if not data:
-                break
-            parts = self._frames.feed(data)
-            for part in parts:
-                if not await self._take(part):
-                    deque(parts, maxlen=0)
-                    await self._drain(self._limits.drain)
-                    return
-        await self._refuse_rest()
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._host.now
+        if self._drains_until is not None:
+            self._frames.feed(data)
+            if self._is_secured() and not self._frames.is_overrun:
+                self._close()
+            return
+        was_inside = self._frames.is_inside
+        parts = self._frames.feed(data)
+        if parts:
+            self._waiting.extend(parts)
+        if self._frames.is_inside and (parts or not was_inside):
+            self._frame_began = self._host.now
+        if parts and not self._is_busy:
+            self._go_on()
+        if self._is_busy and self._is_read and (self._waiting or self._frames.size > CHUNK):
+            self._pause()
 
-    async def turn_away(self) -> None:
-        """One connection too many: say so, for a peer that is only cut off tries again at once."""
-        text = "too many connections: send again later"
-        await self._refuse(b"", AckError(code="207", location="", text=text))
-        _log.warning("mllp_too_many_connections", extra={"connections": self._limits.max_connections})
-        await self._drain(1.0)
+    def eof_received(self) -> bool:
+        self._has_ended = True
+        if self._drains_until is not None:
+            self._close()
+        else:
+            self._go_on()
+        return not self._is_secured()  # the answers can still be written; TLS knows no half-closed connection
 
-    def _patience(self) -> float:
-        """Seconds until silence ends the wait; none are left once a stop has run its time."""
-        if self._stop_at is not None:
-            left = self._stop_at - asyncio.get_running_loop().time()
-            return left if self._frames.is_inside else min(left, 0.05)
-        return self._limits.quiet if self._frames.has_junk else self._limits.idle
+    def pause_writing(self) -> None:
+        self._stuck_since = self._host.now
 
-    async def _take(self, part: Frame | Refused) -> bool:
-        """Whether the connection goes on."""
-        if isinstance(part, Frame):
-            return await self._answer(part.body)
-        await self._refuse_bytes(part)
-        # the rest of a frame too large is passed over to its end; junk without an end ends the connection
-        return part.reason != "too_large" or self._frames.is_inside
+    def resume_writing(self) -> None:
+        self._stuck_since = None
+        self._go_on()
 
-    async def _answer(self, body: bytes) -> bool:
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            _log.info("mllp_connection_lost", extra={"error": type(error).__name__})
+        if self._frames.is_inside or self._frames.has_junk:
+            self._keep_lost()
+        self._transport = None
+        self._waiting.clear()
+        self._host.forget(self)
+
+    # ------------------------------------------------------------ the listener's calls
+
+    def check(self, now: float) -> None:
+        """Whether a silence has lasted too long."""
+        if self._transport is None:
+            return
+        if self._stuck_since is not None and now - self._stuck_since >= self._limits.write:
+            _log.info("mllp_connection_lost", extra={"error": "TimeoutError"})
+            self._transport.abort()
+        elif self._drains_until is not None:
+            if now >= self._drains_until:
+                self._close()
+        elif self._is_busy or self._waiting:
+            self._heard_at = self._frame_began = now  # it is we who take the time
+        elif now - self._heard_at >= self._patience(now):
+            self._end_silence()
+        elif self._frames.is_inside and now - self._frame_began >= self._limits.frame:
+            self._end_trickle()
+
+    def stop(self, now: float) -> None:
+        """End the connection once nothing is under way; a message that has begun has ``stop`` seconds."""
+        self._stops_at = now + self._limits.stop
+        self._heard_at = now
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------ one message after the other
+
+    def _go_on(self) -> None:
+        """The next that waits; nothing while one is under way or the peer does not read."""
+        if self._is_going_on:
+            return  # an answer that came at once: the loop below goes on
+        self._is_going_on = True
+        while self._waiting and not self._is_busy and self._stuck_since is None and self._drains_until is None:
+            part = self._waiting.popleft()
+            self._is_busy = True
+            if isinstance(part, Frame):
+                self._receive(part.body)
+            else:
+                self._keep_refused(part)
+        self._is_going_on = False
+        if self._is_busy or self._transport is None or self._drains_until is not None or self._stuck_since is not None:
+            return
+        if not self._is_read:
+            self._resume()
+        if self._has_ended:
+            self._end()
+
+    def _receive(self, body: bytes) -> None:
+        self._body = body
         try:
-            ack = await self._receive(body, self._peer)
-        except StoreUnavailable as error:
+            self._host.receive(body, self.peer, self._answered)
+        except Exception as error:
+            self._answered(error)
+
+    def _answered(self, result: Sequence[bytes] | Exception) -> None:
+        body, self._body = self._body, b""
+        self._is_busy = False
+        if self._transport is None:
+            return
+        if isinstance(result, Exception):
+            if not self._refuse_failed(body, result):
+                self._leave(self._limits.drain)
+        else:
+            for message in result:
+                self._transport.write(frame(message))  # one write: one TCP segment carries a small answer whole
+        if self._waiting or self._has_ended or not self._is_read:
+            self._go_on()
+
+    def _refuse_failed(self, body: bytes, error: Exception) -> bool:
+        if isinstance(error, StoreUnavailable):
             _log.error("mllp_not_stored", extra={"error": error.code})
             text = "store unavailable: nothing was kept, send again"
-            return await self._refuse(body, AckError(code="207", location="", text=text), UNAVAILABLE)
-        except Exception as error:
-            reference = secrets.token_hex(4)
-            # the class only: the text of a foreign exception may quote the message
-            _log.error("mllp_receive_failed", extra={"error": type(error).__name__, "code": reference})
-            text = f"internal error, reference {reference}"
-            return await self._refuse(body, AckError(code="207", location="", text=text), ERROR)
-        if ack is not None:
-            await self._write(ack)
-        return True
+            return self._refuse(body, AckError(code="207", location="", text=text), UNAVAILABLE)
+        reference = secrets.token_hex(4)
+        # the class only: the text of a foreign exception may quote the message
+        _log.error("mllp_receive_failed", extra={"error": type(error).__name__, "code": reference})
+        return self._refuse(
+            body, AckError(code="207", location="", text=f"internal error, reference {reference}"), ERROR
+        )
 
-    async def _refuse_rest(self) -> None:
-        rest = self._frames.end()
-        if rest is not None:
-            await self._refuse_bytes(rest)
+    # ------------------------------------------------------------ refusals
 
-    async def _refuse_bytes(self, refused: Refused) -> None:
+    def _keep_refused(self, refused: Refused) -> None:
+        """Keep it, then say so."""
         _log.warning("mllp_refused", extra={"reason": refused.reason, "size": len(refused.body)})
-        if self._on_refused is not None:
-            try:
-                await self._on_refused(refused.body, self._peer, refused.reason)
-            except Exception as error:
-                _log.error("mllp_refused_not_kept", extra={"error": type(error).__name__})
-        if refused.reason == "no_start_block" and refused.is_followed:
-            return  # the peer waits for the answer to the frame that follows
-        await self._refuse(refused.body, AckError(code="207", location="", text=_FAULTS[refused.reason]))
 
-    async def _refuse(self, body: bytes, error: AckError, codes: tuple[str, str] = REJECTED) -> bool:
+        def kept(result: object) -> None:
+            if isinstance(result, Exception):
+                _log.error("mllp_refused_not_kept", extra={"error": type(result).__name__})
+            self._is_busy = False
+            self._tell_refused(refused)
+
+        if self._host.on_refused is None:
+            kept(None)
+            return
+        try:
+            self._host.on_refused(refused.body, self.peer, refused.reason, kept)
+        except Exception as error:
+            kept(error)
+
+    def _tell_refused(self, refused: Refused) -> None:
+        if self._transport is None:
+            return
+        # where a frame follows, the peer waits for its answer only
+        if refused.reason != "no_start_block" or not refused.is_followed:
+            self._refuse(refused.body, AckError(code="207", location="", text=_FAULTS[refused.reason]))
+        if (refused.reason == "too_large" and not refused.has_end) or refused.reason == "too_slow":
+            # the rest of a frame too large is passed over to its end; junk without an end ends the connection
+            self._leave(self._limits.drain)
+        self._go_on()
+
+    def _refuse(self, body: bytes, error: AckError, codes: tuple[str, str] = REJECTED) -> bool:
         """Whether the peer could be told. One that wants no answers learns from the closed connection."""
         nack = refuse(body, codes, error)
-        if nack is None:
+        if nack is None or self._transport is None:
             return False
-        await self._write(nack)
+        self._transport.write(frame(nack))
         return True
 
-    async def _write(self, answer: bytes) -> None:
-        """One write, so that one TCP segment carries a small answer whole."""
-        self._writer.write(frame(answer))
-        async with asyncio.timeout(self._limits.write):
-            await self._writer.drain()
+    def _keep_lost(self) -> None:
+        """The peer is gone in the middle of something: kept for people, told to nobody."""
+        rest = self._frames.end()
+        if rest is not None and self._host.on_refused is not None:
+            _log.warning("mllp_refused", extra={"reason": rest.reason, "size": len(rest.body)})
+            with suppress(StoreUnavailable):
+                self._host.on_refused(rest.body, self.peer, rest.reason, lambda _: None)
 
-    async def _drain(self, seconds: float) -> None:
-        """Read and drop what the peer still sends: closing with unread bytes would reset the connection,
-        and the refusal with it. TLS knows no half-closed connection: there the message's end is enough."""
-        is_half_closed = self._writer.can_write_eof()
-        if is_half_closed:
-            self._writer.write_eof()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while (is_half_closed or self._frames.is_overrun) and (data := await self._reader.read(CHUNK)):
-                    deque(self._frames.feed(data), maxlen=0)
+    # ------------------------------------------------------------ silences and ends
+
+    def _patience(self, now: float) -> float:
+        """Seconds of silence that are borne now."""
+        if self._stops_at is not None:
+            return max(self._stops_at - self._heard_at, 0.0) if self._frames.is_inside else _STOPPING_GRACE
+        return self._limits.quiet if self._frames.has_junk else self._limits.idle
+
+    def _end_silence(self) -> None:
+        if not self._frames.has_junk or self._stops_at is not None:
+            self._has_ended = True
+        rest = self._frames.end()
+        self._waiting.extend([rest] if rest is not None else [])
+        self._go_on()
+
+    def _end_trickle(self) -> None:
+        rest = self._frames.end()
+        body = rest.body if rest is not None else b""
+        self._waiting.append(Refused(body=body, reason="too_slow"))
+        self._go_on()
+
+    def _end(self) -> None:
+        """Nothing more comes and nothing is under way."""
+        rest = self._frames.end()
+        if rest is not None:
+            self._waiting.append(rest)
+            self._go_on()
+        else:
+            self._close()
+
+    def _leave(self, seconds: float) -> None:
+        """Read and drop what the peer still sends: closing with unread bytes would reset the connection, and the
+        refusal with it. Over TLS the message's end is enough."""
+        if self._transport is None:
+            return
+        self._waiting.clear()
+        self._drains_until = self._host.now + seconds
+        if not self._is_read:
+            self._resume()
+        if self._has_ended or (self._is_secured() and not self._frames.is_overrun):
+            self._close()
+        elif not self._is_secured():
+            self._transport.write_eof()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._has_ended:
+            self._is_read = False
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._is_read = True
+        self._heard_at = self._frame_began = self._host.now
+        if self._transport is not None and not self._has_ended:
+            self._transport.resume_reading()
+
+    def _is_secured(self) -> bool:
+        return self._transport is not None and not self._transport.can_write_eof()

@@ -53,6 +53,9 @@ def _sqlite(url: URL) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")  # NORMAL loses commits that were acknowledged at a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")
+        # 32 MB: an index page that many messages touch is copied into the database once, not once a megabyte
+        cursor.execute("PRAGMA wal_autocheckpoint=8000")
+        cursor.execute("PRAGMA cache_size=-32000")  # 32 MB: the fingerprints of a few hundred thousand messages
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -60,7 +63,9 @@ def _sqlite(url: URL) -> Engine:
         # A deferred transaction that turns from reading to writing fails at once if somebody wrote in
         # between, whatever the busy timeout; so writers queue at the door.
         reading = connection.get_execution_options().get(_READ, False)
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+        if connection.info.get(_READ, False) is not reading:
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+            connection.info[_READ] = reading
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine

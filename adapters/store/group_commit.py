@@ -9,37 +9,34 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple
 
 from adapters.store.ringing import RingingThread
 from service.errors import StoreUnavailable
-from service.model import Step
-from service.ports import Store, Transaction
+from service.model import NewMessage, Step
+from service.ports import Store
 
-_GROUP = 256  # messages in one transaction
-_GROUP_BYTES = 32 * 1024 * 1024  # a group closes beyond it: documents of 50 MB come nearly alone
+_GROUP: Final = 256  # messages in one transaction
+_GROUP_BYTES: Final = 32 * 1024 * 1024  # a group closes beyond it: documents of 50 MB come nearly alone
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kept:
+class Kept(NamedTuple):
     """``is_new`` is false for a repetition; ``message_id`` is then the first one's."""
 
     message_id: str
     is_new: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Waiting:
-    """One message that waits, and where its caller is told."""
+Told = Callable[[Kept | Exception], None]
+"""What became of one message; called in the event loop."""
 
-    channel: str
-    sender: str
-    control_id: str
-    body: bytes
-    ack_code: str | None
-    state: str
-    error_code: str | None
-    told: asyncio.Future[Kept]
+
+class _Waiting(NamedTuple):
+    """One message that waits, and who is told."""
+
+    message: NewMessage
+    told: Told
 
 
 class GroupCommit:
@@ -53,12 +50,14 @@ class GroupCommit:
     def __init__(
         self, store: Store, *, after_commit: Callable[[Sequence[Step]], None] | None = None, capacity: int = 2048
     ) -> None:
-        """``capacity``: messages that may wait at a time; beyond it ``keep`` itself waits, and so does its peer."""
+        """``capacity``: messages that the writer is given at a time; those beyond it wait outside, and each
+        listening connection has one under way, so that its peer waits too."""
         self._store = store
         self._ringing = RingingThread(after_commit) if after_commit is not None else None
-        self._places = asyncio.Semaphore(capacity)
-        self._queue: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
+        self._places = self._capacity = capacity
+        self._idle = asyncio.Event()  # set when stopping and all have been told
+        self._outside: deque[_Waiting] = deque()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._stopping = False
         self._writer = threading.Thread(target=self._write, name="group-commit", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,111 +70,100 @@ class GroupCommit:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
+        self._stopping = True
+        if self._places < self._capacity:
+            await self._idle.wait()
+        self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
         if self._ringing is not None:
             await asyncio.to_thread(self._ringing.stop)
 
-    async def keep(
-        self,
-        *,
-        channel: str,
-        sender: str,
-        control_id: str,
-        body: bytes,
-        ack_code: str | None,
-        state: str = "stored",
-        error_code: str | None = None,
-    ) -> Kept:
-        """Returns once the message is on disk, and with it, for a new one with state ``stored``, its step
-        ``read``. Raises StoreUnavailable, and UnusableInput for a value that the database refuses. A caller
-        that is cancelled may find its message kept all the same."""
-        await self._places.acquire()
-        told: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(
-            channel=channel,
-            sender=sender,
-            control_id=control_id,
-            body=body,
-            ack_code=ack_code,
-            state=state,
-            error_code=error_code,
-            told=told,
-        )
-        with self._changed:
-            if self._stopping or self._loop is None:
-                self._places.release()
-                raise StoreUnavailable("intake is stopping", remedy="send the message again")
-            self._queue.append(waiting)
-            self._changed.notify()
-        return await told
+    @property
+    def queued(self) -> int:
+        """Messages that the writer has not taken yet."""
+        return self._queue.qsize()
+
+    def submit(self, message: NewMessage, told: Told) -> None:
+        """Hand a message in; to be called in the event loop. ``told`` gets :class:`Kept` once it is on disk,
+        and with it, for a new one with state ``stored``, its step ``read``; else StoreUnavailable, or
+        UnusableInput for a value that the database refuses. Raises StoreUnavailable when stopping."""
+        if self._stopping or self._loop is None:
+            raise StoreUnavailable("intake is stopping", remedy="send the message again")
+        if self._places:
+            self._places -= 1
+            self._queue.put(_Waiting(message, told))
+        else:
+            self._outside.append(_Waiting(message, told))
+
+    async def keep(self, message: NewMessage) -> Kept:
+        """:meth:`submit`, awaited. A caller that is cancelled may find its message kept all the same."""
+        future: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+
+        def told(result: Kept | Exception) -> None:
+            if future.done():  # its caller was cancelled
+                return
+            if isinstance(result, Kept):
+                future.set_result(result)
+            else:
+                future.set_exception(result)
+
+        self.submit(message, told)
+        return await future
 
     def _write(self) -> None:
         while group := self._next_group():
-            results, steps = self._keep_group(group)
+            results, steps = self._keep_group([waiting.message for waiting in group])
             if self._ringing is not None:
                 self._ringing.add(steps)
-            self._answer(group, results)
+            assert self._loop is not None  # noqa: S101 - the thread starts with the loop
+            try:
+                self._loop.call_soon_threadsafe(self._tell, group, results)
+            except RuntimeError:
+                return  # the loop was closed without leaving the block: nobody waits any more
 
     def _next_group(self) -> list[_Waiting]:
         """All that waits, up to a group's size; empty when stopped and nothing is left."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping)
-            group: list[_Waiting] = []
-            size = 0
-            while self._queue and len(group) < _GROUP and size < _GROUP_BYTES:
-                group.append(self._queue.popleft())
-                size += len(group[-1].body)
-            return group
+        first = self._queue.get()
+        if first is None:
+            return []
+        group, size = [first], len(first.message.body)
+        try:
+            while len(group) < _GROUP and size < _GROUP_BYTES:
+                waiting = self._queue.get_nowait()
+                if waiting is None:
+                    self._queue.put(None)
+                    break
+                group.append(waiting)
+                size += len(waiting.message.body)
+        except Empty:
+            pass
+        return group
 
-    def _keep_group(self, group: Sequence[_Waiting]) -> tuple[list[Kept | Exception], list[Step]]:
-        results: list[Kept | Exception] = []
-        steps: list[Step] = []
+    def _keep_group(self, group: Sequence[NewMessage]) -> tuple[list[Kept | Exception], Sequence[Step]]:
         try:
             with self._store.begin() as transaction:
-                for waiting in group:
-                    kept, step = _keep(transaction, waiting)
-                    results.append(kept)
-                    steps += [step] if step is not None else []
+                kept = [Kept(*added) for added in transaction.add_messages(group)]
+                to_read = [
+                    message_id
+                    for (message_id, is_new), message in zip(kept, group, strict=True)
+                    if is_new and message.state == "stored"
+                ]
+                steps = transaction.add_steps("read", "intake", to_read)
         except StoreUnavailable as error:
             return [error] * len(group), []
         except Exception as error:
             if len(group) == 1:
                 return [error], []
-            alone = [self._keep_group([waiting]) for waiting in group]
-            return [one for kept, _ in alone for one in kept], [step for _, added in alone for step in added]
-        return results, steps
+            alone = [self._keep_group([message]) for message in group]
+            return [one for results, _ in alone for one in results], [step for _, added in alone for step in added]
+        return list(kept), steps
 
-    def _answer(self, group: Sequence[_Waiting], results: Sequence[Kept | Exception]) -> None:
-        def tell() -> None:
-            for waiting, result in zip(group, results, strict=True):
-                self._places.release()
-                if waiting.told.done():  # its caller was cancelled
-                    continue
-                if isinstance(result, Kept):
-                    waiting.told.set_result(result)
-                else:
-                    waiting.told.set_exception(result)
-
-        assert self._loop is not None  # noqa: S101 - the thread starts with the loop
-        try:
-            self._loop.call_soon_threadsafe(tell)
-        except RuntimeError:
-            return  # the loop was closed without leaving the block: nobody waits any more
-
-
-def _keep(transaction: Transaction, waiting: _Waiting) -> tuple[Kept, Step | None]:
-    message_id, is_new = transaction.add_message(
-        channel=waiting.channel,
-        sender=waiting.sender,
-        control_id=waiting.control_id,
-        body=waiting.body,
-        ack_code=waiting.ack_code,
-        state=waiting.state,
-        error_code=waiting.error_code,
-    )
-    to_read = is_new and waiting.state == "stored"
-    step = transaction.add_step("read", "intake", subject=message_id) if to_read else None
-    return Kept(message_id=message_id, is_new=is_new), step
+    def _tell(self, group: Sequence[_Waiting], results: Sequence[Kept | Exception]) -> None:
+        for waiting, result in zip(group, results, strict=True):
+            waiting.told(result)
+        self._places += len(group)
+        if self._stopping and self._places == self._capacity and not self._outside:
+            self._idle.set()
+        while self._places and self._outside:
+            self._places -= 1
+            self._queue.put(self._outside.popleft())

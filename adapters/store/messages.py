@@ -1,61 +1,17 @@
-"""Messages: the received bytes, kept before they are acknowledged."""
+"""Messages that are kept: found, read and filed. How they come in is :mod:`adapters.store.keeping`'s."""
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from adapters.store.scope import Scope, new_id, storable
+from adapters.store import identity
+from adapters.store.scope import Scope
 from adapters.store.tables import messages
 from service.errors import NotFound
 from service.model import Event, LetterKind, Start, StoredMessage, Trigger
-
-
-def add_message(
-    scope: Scope,
-    *,
-    channel: str,
-    sender: str,
-    control_id: str,
-    body: bytes,
-    ack_code: str | None,
-    state: str,
-    error_code: str | None,
-) -> tuple[str, bool]:
-    """The unique fingerprint decides what is new, so that two listeners cannot both think so."""
-    digest = scope.keyring.lookup(body, purpose="message")
-    # lengths first: no sender that ends like a control id makes two messages one
-    fingerprint = scope.keyring.lookup(
-        f"{len(sender)}|{sender}|{len(control_id)}|{control_id}|{digest}", purpose="fingerprint"
-    )
-    message_id = new_id()
-    is_new = scope.insert_new(
-        messages,
-        {
-            "id": message_id,
-            "fingerprint": fingerprint,
-            "received_at": scope.now,
-            "channel": channel,
-            "sender": storable(sender),
-            "control_id": storable(control_id),
-            "digest": digest,
-            "body": scope.keyring.seal(body, _aad(message_id)),
-            "state": state,
-            "ack_code": ack_code,
-            "event": None,
-            "event_time": "",
-            "case_id": None,
-            "error_code": error_code,
-        },
-    )
-    if is_new:
-        return message_id, True
-    first = scope.connection.scalar(select(messages.c.id).where(messages.c.fingerprint == fingerprint))
-    if first is None:
-        raise NotFound("the message this one repeats was removed just now", remedy="send it again")
-    return first, False
 
 
 def message(scope: Scope, message_id: str) -> StoredMessage:
@@ -74,8 +30,16 @@ def file_message(
     event_time: str,
     state: str,
     start: Start | None = None,
+    patient_key: str | None = None,
+    former_patient_key: str | None = None,
+    recorded_at: str = "",
 ) -> None:
     filing = {"case_id": case_id, "event": event.value, "event_time": event_time, "state": state}
+    filing |= {
+        "patient_hash": identity.patient_hash(scope, patient_key),
+        "former_patient_hash": identity.patient_hash(scope, former_patient_key),
+        "recorded_at": recorded_at,
+    }
     if start is not None:
         filing["start"] = json.dumps([start.rule, start.trigger, start.letter])
     filed = scope.connection.execute(update(messages).where(messages.c.id == message_id).values(**filing))
@@ -84,17 +48,16 @@ def file_message(
 
 
 def messages_of(scope: Scope, case_id: str) -> Sequence[StoredMessage]:
-    rows = scope.connection.execute(select(messages).where(messages.c.case_id == case_id).order_by(messages.c.id))
-    return sorted((_read(scope, row) for row in rows), key=_happened)
+    filed = scope.connection.execute(select(messages).where(messages.c.case_id == case_id))
+    rows = [*filed, *identity.of_the_patient(scope, case_id)]
+    return [_read(scope, row) for row in sorted(rows, key=_happened)]
 
 
-def _happened(stored: StoredMessage) -> tuple[datetime, str]:
-    """By event time, in whatever precision and offset it came; without one, by arrival."""
-    try:
-        told = datetime.fromisoformat(stored.event_time)
-    except ValueError:
-        told = stored.received_at
-    return (told if told.tzinfo else told.replace(tzinfo=UTC)), stored.id
+def _happened(row: Row[Any]) -> tuple[datetime, datetime, str, str]:
+    """By event time, in whatever precision and offset it came; what happened in one instant by what the messages
+    say, never by arrival. Only a message without any time has nothing but its arrival."""
+    at = identity.moment(row.event_time, row.received_at)
+    return at, identity.moment(row.recorded_at, at), row.control_id, row.digest
 
 
 def _read(scope: Scope, row: Row[Any]) -> StoredMessage:

@@ -30,7 +30,7 @@ class Scope:
     keyring: KeyRing
     now: datetime
     read_only: bool = False
-    noted_stages: set[tuple[str, str]] = field(default_factory=set)  # of this transaction: (name, queue)
+    noted_stages: set[tuple[str, str]] = field(default_factory=set)  # (name, queue) that are in the table
 
     def locked(self, query: Select[Any]) -> Select[Any]:
         """The rows stay ours until the end. SQLite needs nothing: its writers come one at a time."""

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,11 +11,12 @@ from sqlalchemy import Engine, select
 
 from adapters.keys import KeyRing
 from adapters.store import audit as chain
-from adapters.store import browse, cases, cursors, messages, steps, tables, watch
+from adapters.store import browse, cases, cursors, identity, keeping, messages, steps, tables, watch
 from adapters.store.engine import open_engine, transaction
 from adapters.store.migrate import newest_revision, revision
 from adapters.store.scope import Clock, Scope, utcnow
 from service.errors import KeyMissing, StoreUnavailable
+from service.identity import Alias
 from service.model import (
     AuditEntry,
     Case,
@@ -25,12 +26,14 @@ from service.model import (
     Lang,
     ListedMessage,
     MessageFilter,
+    NewMessage,
     Signature,
     StageHealth,
     Start,
     Step,
     StoredMessage,
 )
+from service.visit import Turn
 
 
 class SqlTransaction:
@@ -51,17 +54,15 @@ class SqlTransaction:
         ack_code: str | None,
         state: str = "stored",
         error_code: str | None = None,
+        kind: str = "",
     ) -> tuple[str, bool]:
-        return messages.add_message(
-            self._scope,
-            channel=channel,
-            sender=sender,
-            control_id=control_id,
-            body=body,
-            ack_code=ack_code,
-            state=state,
-            error_code=error_code,
+        (added,) = keeping.add_messages(
+            self._scope, [NewMessage(channel, sender, control_id, body, ack_code, state, error_code, kind)]
         )
+        return added
+
+    def add_messages(self, new: Sequence[NewMessage]) -> Sequence[tuple[str, bool]]:
+        return keeping.add_messages(self._scope, new)
 
     def message(self, message_id: str) -> StoredMessage:
         return messages.message(self._scope, message_id)
@@ -75,13 +76,57 @@ class SqlTransaction:
         event_time: str,
         state: str,
         start: Start | None = None,
+        patient_key: str | None = None,
+        former_patient_key: str | None = None,
+        recorded_at: str = "",
     ) -> None:
         messages.file_message(
-            self._scope, message_id, case_id=case_id, event=event, event_time=event_time, state=state, start=start
+            self._scope,
+            message_id,
+            case_id=case_id,
+            event=event,
+            event_time=event_time,
+            state=state,
+            start=start,
+            patient_key=patient_key,
+            former_patient_key=former_patient_key,
+            recorded_at=recorded_at,
         )
 
     def messages_of(self, case_id: str) -> Sequence[StoredMessage]:
         return messages.messages_of(self._scope, case_id)
+
+    # identity
+    def lock_identity(self, *, changing: bool) -> None:
+        identity.lock_identity(self._scope, changing=changing)
+
+    def turns_of(self, case_id: str) -> Sequence[Turn]:
+        return identity.turns_of(self._scope, case_id)
+
+    def move_messages(self, case_id: str, *, to: str) -> int:
+        return identity.move_messages(self._scope, case_id, to=to)
+
+    def set_patients(self, case_id: str, patients: Collection[str]) -> None:
+        identity.set_patients(self._scope, case_id, patients)
+
+    def cases_of_patients(self, patient_keys: Collection[str]) -> Sequence[Case]:
+        return identity.cases_of_patients(self._scope, patient_keys)
+
+    def add_alias(
+        self, within: identity.AliasScope, *, former: str, present: str, message_id: str, event_time: str
+    ) -> None:
+        identity.add_alias(
+            self._scope, within, former=former, present=present, message_id=message_id, event_time=event_time
+        )
+
+    def aliases_of(self, within: identity.AliasScope, keys: Collection[str]) -> Sequence[Alias]:
+        return identity.aliases_of(self._scope, within, keys)
+
+    def is_control_id_reused(self, message_id: str) -> bool:
+        return identity.is_control_id_reused(self._scope, message_id)
+
+    def flag_message(self, message_id: str, error_code: str) -> None:
+        identity.flag_message(self._scope, message_id, error_code)
 
     def list_messages(
         self, wanted: MessageFilter, *, limit: int, before: str | None = None, after: str | None = None
@@ -140,6 +185,9 @@ class SqlTransaction:
             generation=generation,
             not_before=not_before,
         )
+
+    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[Step]:
+        return keeping.add_steps(self._scope, name, queue, subjects)
 
     def step(self, step_id: str) -> Step:
         return steps.step(self._scope, step_id)
@@ -226,15 +274,19 @@ class SqlStore:
         self._engine = engine
         self._keyring = keyring
         self._clock = clock
+        self._stages: frozenset[tuple[str, str]] = frozenset()  # committed: nobody removes one
         _drop_connections_in_children(engine)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         """Raises StoreUnavailable."""
+        noted = set(self._stages)
         with transaction(self._engine) as connection:
-            opened = SqlTransaction(Scope(connection=connection, keyring=self._keyring, now=self._clock()))
+            scope = Scope(connection=connection, keyring=self._keyring, now=self._clock(), noted_stages=noted)
+            opened = SqlTransaction(scope)
             yield opened
             opened.settle()
+        self._stages = frozenset(noted)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:

@@ -54,7 +54,7 @@ async def _serve(installation: Installation) -> None:
             # uvicorn takes the signal, shuts down and then raises it again, when we are already stopping
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         async with GroupCommit(installation.store, after_commit=ring) as intake:
-            listener = _listener(settings.mllp, MessageReceiver(intake.keep))
+            listener = _listener(settings.mllp, MessageReceiver(intake.submit))
             await listener.start()
             sweeper.start()
             host, port = web_socket.getsockname()[:2]

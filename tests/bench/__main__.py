@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import ingesting, verifying, writing
-from bench.machine import fsyncs_per_second, machine_facts
+from bench import verifying, writing
+from service.cli.benches import ingest
+from service.cli.benches.machine import fsyncs_per_second, machine_facts
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 WORKS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
-    "ingest": ingesting.measure,
+    "ingest": ingest.measure,
     "write": writing.measure,
     "verify": verifying.measure,
 }

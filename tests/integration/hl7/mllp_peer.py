@@ -40,7 +40,7 @@ def listening(store: Store, *, limits: MllpLimits = QUICK, tls: ssl.SSLContext |
 
     async def run() -> None:
         async with GroupCommit(store) as intake:
-            receiver = MessageReceiver(intake.keep)
+            receiver = MessageReceiver(intake.submit)
             server = MllpServer(
                 receiver.receive,
                 host="127.0.0.1",

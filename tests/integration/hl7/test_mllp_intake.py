@@ -45,7 +45,7 @@ def test_each_answer_has_a_control_id_of_its_own_and_names_us_as_the_sender(peer
 
 @pytest.mark.parametrize(
     ("accept", "application", "code"),
-    [("AL", "", "CA"), ("AL", "NE", "CA"), ("SU", "", "CA"), ("", "AL", "CA"), ("NE", "", None), ("ER", "NE", None)],
+    [("AL", "", "CA"), ("AL", "NE", "CA"), ("SU", "", "CA"), ("", "ER", "CA"), ("NE", "", None), ("ER", "NE", None)],
 )
 def test_enhanced_mode_is_answered_as_the_sender_asked(
     accept: str, application: str, code: str | None, peer: RawPeer, kept: Kept

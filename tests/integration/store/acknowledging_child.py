@@ -14,6 +14,7 @@ from pathlib import Path
 
 from adapters.keys import open_keyring
 from adapters.store import GroupCommit, SqlStore, open_store
+from service.model import NewMessage
 from service.ports import Transaction
 
 
@@ -40,7 +41,7 @@ async def send(intake: GroupCommit, peer: int, *, early: bool) -> None:
         control_id = f"{peer}-{number}"
         if early:
             acknowledge(control_id)
-        await intake.keep(channel="mllp", sender="KIS", control_id=control_id, body=control_id.encode(), ack_code="AA")
+        await intake.keep(NewMessage("mllp", "KIS", control_id, control_id.encode(), "AA"))
         if not early:
             acknowledge(control_id)
 

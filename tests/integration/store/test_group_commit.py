@@ -12,7 +12,7 @@ import pytest
 from adapters.keys import KeyRing
 from adapters.store import GroupCommit, Kept, SqlStore, open_store
 from service.errors import BrokerUnavailable, StoreUnavailable
-from service.model import Step
+from service.model import NewMessage, Step
 from service.ports import Transaction
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ class Watched:
 
 
 async def keep(intake: GroupCommit, control_id: str, *, state: str = "stored", body: bytes = b"MSH|") -> Kept:
-    return await intake.keep(channel="mllp", sender="KIS", control_id=control_id, body=body, ack_code="AA", state=state)
+    return await intake.keep(NewMessage("mllp", "KIS", control_id, body, "AA", state))
 
 
 def test_many_waiting_messages_share_few_commits_and_each_learns_its_own_result(store: SqlStore) -> None:
@@ -130,7 +130,7 @@ def test_a_full_queue_makes_its_senders_wait(store: SqlStore) -> None:
         async with GroupCommit(watched, capacity=4) as intake:
             keeping = [asyncio.create_task(keep(intake, str(number))) for number in range(12)]
             await asyncio.sleep(0.05)
-            queued = len(intake._queue)
+            queued = intake.queued
             watched.may_begin.set()
             return queued, len(await asyncio.gather(*keeping))
 
