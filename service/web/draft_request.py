@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.fhir.client import escaped
+from adapters.fhir.client import FhirClient, escaped
 from service.bootstrap import Installation
 from service.errors import EhrRefused, EpikriseError, NotAllowed, NotFound, StoreUnavailable, UnusableInput
 from service.filing import find_case
@@ -19,8 +19,8 @@ from service.intake.resource import member, members, text
 from service.model import Case, LetterKind
 from service.on_demand import request_draft
 from service.ports import Resource
+from service.visits import Visit, file_visit
 from service.web.fhir_answers import fhir, login, may_send, outcome
-from service.web.fhir_intake import keep_fhir
 from service.web.pages import installation_of
 
 _MOST_BYTES = 64 * 1024
@@ -78,11 +78,11 @@ def begin_draft(installation: Installation, body: bytes) -> Case:
         raise UnusableInput("Parameters.parameter requester is missing", remedy=_REMEDY)
     key = _known_key(installation, asked)
     if key is None:
-        encounter = _from_ehr(installation, asked)
+        visit = _from_ehr(installation, asked)
         authorities = installation.world.rules.authorities
-        key = understand_encounter(encounter, authorities=authorities).case_key
+        key = understand_encounter(visit.encounter, visit.patient, authorities=authorities).case_key
         if not _is_known(installation, key):
-            keep_fhir(installation, orjson.dumps(encounter), is_notification=False)
+            file_visit(installation.world, visit)
     world = installation.world
     with world.store.begin() as tx:
         case = None if key is None else find_case(tx, key)
@@ -108,29 +108,41 @@ def _is_known(installation: Installation, key: str | None) -> bool:
         return find_case(tx, key) is not None
 
 
-def _from_ehr(installation: Installation, asked: dict[str, dict[str, Any]]) -> Resource:
-    if installation.ehr is None:
+def _from_ehr(installation: Installation, asked: dict[str, dict[str, Any]]) -> Visit:
+    ehr = installation.ehr
+    if ehr is None:
         raise NotFound("the visit is not known here, and ehr.fhir_url is not set", remedy=_REMEDY)
+    encounter = _encounter(ehr, asked)
+    subject = text(member(encounter, "subject").get("reference"))
+    patient = _read(ehr, subject) if subject.startswith("Patient/") else None
+    return Visit(encounter=encounter, patient=patient, body=orjson.dumps(encounter), is_read=True)
+
+
+def _encounter(ehr: FhirClient, asked: dict[str, dict[str, Any]]) -> Resource:
     reference = text(member(asked.get("encounter", {}), "valueReference").get("reference"))
-    identifier = _identifier(asked)
-    number, system = text(identifier.get("value")), text(identifier.get("system"))
     if reference:
         parts = reference.partition("/_history/")[0].split("/")[-2:]
         if parts[0] != "Encounter" or len(parts) != 2:
             raise UnusableInput("Parameters.parameter encounter is no reference to an Encounter", remedy=_REMEDY)
-        try:
-            return installation.ehr.read("/".join(parts))
-        except EhrRefused as error:
-            if error.status in (404, 410):
-                raise NotFound("the EHR does not know the visit", remedy=_REMEDY) from None
-            raise
+        return _read(ehr, "/".join(parts))
+    identifier = _identifier(asked)
+    number, system = text(identifier.get("value")), text(identifier.get("system"))
     if not number:
         raise UnusableInput("Parameters.parameter names no visit", remedy=_REMEDY)
     token = f"{escaped(system)}|{escaped(number)}" if system else escaped(number)
-    found = installation.ehr.search("Encounter", (("identifier", token),))
+    found = ehr.search("Encounter", (("identifier", token),))
     if len(found) != 1:
         raise NotFound(f"the EHR has {len(found)} visits of this identifier", remedy=_REMEDY)
     return found[0]
+
+
+def _read(ehr: FhirClient, reference: str) -> Resource:
+    try:
+        return ehr.read(reference)
+    except EhrRefused as error:
+        if error.status in (404, 410):
+            raise NotFound("the EHR does not know the visit", remedy=_REMEDY) from None
+        raise
 
 
 def _parameters(body: bytes) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from operator_desk import KEY, Operator, a_case, a_dead_step, epikrise, home, st
 
 from adapters.store import SqlStore
 from service.lifecycle import fail
-from service.model import CaseState
+from service.model import CaseState, Event
 from service.pipeline import JOURNEY, QUEUES
 
 __all__ = ["epikrise", "home", "store"]
@@ -145,3 +145,28 @@ def test_a_changed_entry_of_the_trail_ends_with_exit_1_and_its_number(epikrise: 
     answer = epikrise("audit", "verify", "--json")
     assert (answer.code, answer.data["intact"], answer.data["broken_at"]) == (1, False, 1)
     assert {row["check"]: row["state"] for row in epikrise("doctor", "--json").data}["store"] == "failed"
+
+
+def test_a_draft_is_begun_for_who_asks_and_the_trail_says_for_whom(epikrise: Operator, store: SqlStore) -> None:
+    case = a_case(store)
+
+    begun = epikrise("case", "draft", case.id, "--actor", "Dr. Muster", "--letter", "end_of_radiotherapy", "--json")
+    again = epikrise("case", "draft", case.id, "--actor", "Dr. Muster", "--json")
+
+    assert begun.data == {"case": case.id, "done": "draft begun"}
+    assert again.data == {"case": case.id, "done": "nothing to begin: the case is discharged"}
+    rows = epikrise("audit", "export", "--json").data
+    asked = [(row["actor"], row["detail"]) for row in rows if row["action"] == "draft_requested"]
+    assert asked == [("Dr. Muster", "end_of_radiotherapy")]
+
+
+def test_a_draft_is_asked_for_by_the_control_id_of_one_of_its_messages(epikrise: Operator, store: SqlStore) -> None:
+    case = a_case(store)
+    with store.begin() as tx:
+        id_, _ = tx.add_message(channel="mllp", sender="KIS|", control_id="4711", body=b"MSH|^~\\&|", ack_code="AA")
+        tx.file_message(id_, case_id=case.id, event=Event.ADMIT, event_time="", state="understood")
+
+    assert epikrise("case", "draft", "--control-id", "4711", "--actor", "Dr. M", "--json").data["case"] == case.id
+    assert epikrise("case", "draft", "--control-id", "4712", "--actor", "Dr. M").code == 2
+    assert epikrise("case", "draft", "--actor", "Dr. M").code == 2
+    assert epikrise("case", "draft", case.id, "--control-id", "4711", "--actor", "Dr. M").code == 2
