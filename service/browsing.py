@@ -1,17 +1,50 @@
 """The message browser's questions and answers in words: the same for the pages and the command line. No PHI."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from service.errors import UnusableInput
-from service.model import Event, HourCount, ListedMessage, MessageFilter
+from service.model import Event, HourCount, ListedMessage, MessageFilter, Step
+from service.ports import Transaction
+from service.rereading import Judge, Judgement, judge
 
 STATES: Final = ("stored", "understood", "refused", "dead")
 """``dead``: the reading of a stored message ended, and a person must act."""
 
 CHANNELS: Final = ("mllp", "fhir")
 HOURS: Final = 24
+_ALIKE: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagePage:
+    """One message and what became of it. ``alike``: the newest others with its control id. ``today``: how it would
+    be judged now; None for what is not HL7 v2."""
+
+    message: ListedMessage
+    steps: Sequence[Step]
+    alike: Sequence[ListedMessage]
+    today: Judgement | None
+
+    @property
+    def may_be_read_again(self) -> bool:
+        return self.today is not None and self.today.is_taken
+
+
+def look_at(tx: Transaction, message_id: str, *, by: Judge) -> MessagePage:
+    """Its body is judged here, and not given out. Raises NotFound."""
+    message = tx.listed_message(message_id)
+    alike: Sequence[ListedMessage] = ()
+    if message.control_id:
+        alike = tx.list_messages(MessageFilter(control_id=message.control_id), limit=_ALIKE + 1)
+    return MessagePage(
+        message=message,
+        steps=tx.steps_about(message_id),
+        alike=[each for each in alike if each.id != message_id][:_ALIKE],
+        today=judge(by, tx.message(message_id)) if message.channel == "mllp" else None,
+    )
 
 
 def read_filter(

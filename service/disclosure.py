@@ -4,12 +4,12 @@ import unicodedata
 
 from service.errors import UnusableInput
 from service.model import StoredMessage
-from service.world import World
+from service.ports import Store
 
 _MOST = 80
 
 
-def open_message(world: World, message_id: str, *, actor: str, action: str = "message_opened") -> StoredMessage:
+def open_message(store: Store, message_id: str, *, actor: str, action: str = "message_opened") -> StoredMessage:
     """The message with its bytes; ``actor`` and the opening stand in the audit trail by then.
 
     ``action``: ``message_opened`` or ``message_exported``.
@@ -20,7 +20,7 @@ def open_message(world: World, message_id: str, *, actor: str, action: str = "me
         StoreUnavailable: the entry could not be written, so nothing is shown.
     """
     who = check_actor(actor)
-    with world.store.begin() as tx:
+    with store.begin() as tx:
         stored = tx.message(message_id)
         tx.audit(who, action, case_id=stored.case_id, detail=message_id)
     return stored

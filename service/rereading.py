@@ -4,14 +4,13 @@ Reading again is safe. What the first reading filed with the same meaning stays 
 twice and no second letter starts (:func:`service.steps.read`); what it failed to understand takes effect now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.errors import EpikriseError, NotAllowed, Recovery, UnusableInput
 from service.intake import understand
 from service.model import Ack, ListedMessage, Step, StepState, StoredMessage
-from service.ports import Transaction
-from service.world import World
+from service.ports import MessageReader, Transaction
 
 _LIVE = (StepState.WAITING, StepState.RUNNING, StepState.FAILED)
 
@@ -40,16 +39,24 @@ class Replayed:
     reason: str = ""
 
 
-def judge(world: World, stored: StoredMessage) -> Judgement:
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """How this program reads a message now. ``authorities``: as :func:`service.intake.understand` takes them."""
+
+    reader: MessageReader
+    authorities: Mapping[str, str]
+
+
+def judge(by: Judge, stored: StoredMessage) -> Judgement:
     """By the rules of this program, whatever was answered on arrival. Never raises."""
     try:
-        reading = understand(world.reader(stored.body), authorities=world.rules.authorities)
+        reading = understand(by.reader(stored.body), authorities=by.authorities)
     except UnusableInput:
         return Judgement(ack=None, event="")
     return Judgement(ack=reading.ack, event=reading.event.value, warnings=reading.warnings)
 
 
-def replay_message(world: World, tx: Transaction, message_id: str, *, actor: str) -> Step:
+def replay_message(tx: Transaction, message_id: str, *, by: Judge, actor: str) -> Step:
     """Start a step ``read`` for one kept message; the dead or live one where there is one. Audited.
 
     Raises:
@@ -57,7 +64,7 @@ def replay_message(world: World, tx: Transaction, message_id: str, *, actor: str
         NotAllowed: it is no HL7 v2, its bytes were no whole frame, or it would be refused today as well.
     """
     listed = tx.listed_message(message_id)
-    _refuse_what_cannot_be_read(world, tx, listed)
+    _refuse_what_cannot_be_read(tx, listed, by)
     reads = [step for step in tx.steps_about(message_id) if step.name == "read"]
     dead = next((step for step in reversed(reads) if step.state is StepState.DEAD), None)
     is_under_way = any(step.state in _LIVE for step in reads)
@@ -69,12 +76,12 @@ def replay_message(world: World, tx: Transaction, message_id: str, *, actor: str
     return step
 
 
-def replay_messages(world: World, tx: Transaction, message_ids: Sequence[str], *, actor: str) -> list[Replayed]:
+def replay_messages(tx: Transaction, message_ids: Sequence[str], *, by: Judge, actor: str) -> list[Replayed]:
     """Each by itself: one that cannot be read again does not hold up the others."""
     outcomes = []
     for message_id in message_ids:
         try:
-            step = replay_message(world, tx, message_id, actor=actor)
+            step = replay_message(tx, message_id, by=by, actor=actor)
         except EpikriseError as error:
             if error.recovery is not Recovery.PERMANENT:
                 raise
@@ -84,7 +91,7 @@ def replay_messages(world: World, tx: Transaction, message_ids: Sequence[str], *
     return outcomes
 
 
-def _refuse_what_cannot_be_read(world: World, tx: Transaction, listed: ListedMessage) -> None:
+def _refuse_what_cannot_be_read(tx: Transaction, listed: ListedMessage, by: Judge) -> None:
     if listed.channel != "mllp":
         raise NotAllowed(
             f"message {listed.id} came by {listed.channel}: that is read on arrival", remedy="Let it be sent again."
@@ -94,7 +101,7 @@ def _refuse_what_cannot_be_read(world: World, tx: Transaction, listed: ListedMes
     code = listed.error_code or ""
     if not code.isdecimal():  # table 0357 judges a message; a word says that the frame was none
         raise NotAllowed(f"message {listed.id} is not whole ({code})", remedy="Let the sender send it again.")
-    judged = judge(world, tx.message(listed.id))
+    judged = judge(by, tx.message(listed.id))
     if not judged.is_taken:
         error = judged.ack.error if judged.ack else None
         why = f"{error.code} at {error.location}" if error else "no MSH segment"

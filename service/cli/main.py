@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from service.cli import audit, cases, demonstration, letters, messages, processes, queues
+from service.cli import audit, cases, demonstration, kept_messages, letters, messages, processes, queues
 from service.cli.output import complain
 from service.errors import EpikriseError
 
@@ -24,6 +24,7 @@ processes.add_to(app)
 messages.add_to(app)
 letters.add_to(app)
 app.add_typer(cases.app, name="case", help="One case, its timeline and its next action.")
+app.add_typer(kept_messages.app, name="message", help="What came in: list, look, read again, export.")
 app.add_typer(queues.app, name="queue", help="The stages and their health.")
 app.add_typer(processes.config_app, name="config", help="The settings.")
 app.add_typer(letters.model_app, name="model", help="The models on this machine.")

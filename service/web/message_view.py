@@ -7,12 +7,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 from service.bootstrap import Installation
-from service.browsing import by_hour, first_hour
-from service.model import ListedMessage, MessageFilter, Step
-from service.rereading import Judgement, judge
+from service.browsing import MessagePage, by_hour, first_hour, look_at
+from service.model import ListedMessage, MessageFilter
+from service.rereading import Judge
 
 PAGE: Final = 50
-_ALIKE: Final = 20
 _COUNTED: Final = ("stored", "understood", "refused")
 _HEIGHT, _STRIDE, _WIDTH = 100, 30, 22
 
@@ -44,20 +43,6 @@ class MessageList:
     at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class MessagePage:
-    """One message. ``today``: how it would be judged now; None for what is not HL7 v2."""
-
-    message: ListedMessage
-    steps: Sequence[Step]
-    alike: Sequence[ListedMessage]
-    today: Judgement | None
-
-    @property
-    def may_be_read_again(self) -> bool:
-        return self.today is not None and self.today.is_taken
-
-
 def take_list(installation: Installation, wanted: MessageFilter, *, before: str, after: str) -> MessageList:
     now = installation.world.clock()
     with installation.store.read() as tx:
@@ -85,20 +70,11 @@ def take_list(installation: Installation, wanted: MessageFilter, *, before: str,
 def take_message(installation: Installation, message_id: str) -> MessagePage:
     """Raises NotFound."""
     with installation.store.read() as tx:
-        message = tx.listed_message(message_id)
-        steps = tx.steps_about(message_id)
-        alike = (
-            tx.list_messages(MessageFilter(control_id=message.control_id), limit=_ALIKE + 1)
-            if message.control_id
-            else []
-        )
-        stored = tx.message(message_id) if message.channel == "mllp" else None
-    return MessagePage(
-        message=message,
-        steps=steps,
-        alike=[each for each in alike if each.id != message_id][:_ALIKE],
-        today=judge(installation.world, stored) if stored else None,
-    )
+        return look_at(tx, message_id, by=judge_of(installation))
+
+
+def judge_of(installation: Installation) -> Judge:
+    return Judge(reader=installation.world.reader, authorities=installation.world.rules.authorities)
 
 
 def query_string(asked: dict[str, str], **more: str) -> str:

@@ -21,7 +21,7 @@ from service.model import Event
 from service.rereading import Replayed, replay_messages
 from service.web import operator
 from service.web.message_content import Content, read_content
-from service.web.message_view import query_string, take_list, take_message
+from service.web.message_view import judge_of, query_string, take_list, take_message
 from service.web.operator import OperatorNeeded, TokenRefused, TooManyTries
 from service.web.pages import error_page, installation_of, render
 
@@ -92,7 +92,7 @@ async def content(request: Request) -> Response:
     if who is None:
         return await _show_message(request, message_id, refused=OperatorNeeded.code, status=403)
     try:
-        stored = await asyncio.to_thread(open_message, installation_of(request).world, message_id, actor=who.name)
+        stored = await asyncio.to_thread(open_message, installation_of(request).store, message_id, actor=who.name)
     except NotFound as error:
         return _no_message(request, error)
     return await _show_message(request, message_id, opened=await asyncio.to_thread(read_content, stored))
@@ -114,7 +114,7 @@ async def replay(request: Request) -> Response:
 def _replay(request: Request, ids: list[str], actor: str) -> list[Replayed]:
     installation = installation_of(request)
     with installation.store.begin() as tx:
-        outcomes = replay_messages(installation.world, tx, ids, actor=actor)
+        outcomes = replay_messages(tx, ids, by=judge_of(installation), actor=actor)
     with contextlib.suppress(StoreUnavailable):  # the steps are kept: the sweeper rings
         installation.ring()
     return outcomes

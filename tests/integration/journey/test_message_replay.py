@@ -11,12 +11,16 @@ from service.disclosure import check_actor, open_message
 from service.errors import EpikriseError, NotAllowed, NotFound, UnusableInput
 from service.model import AuditEntry, CaseState, Event, StepState
 from service.pipeline import run_step
-from service.rereading import judge, replay_message, replay_messages
+from service.rereading import Judge, judge, replay_message, replay_messages
+
+
+def by(journey: Journey) -> Judge:
+    return Judge(reader=journey.world.reader, authorities=journey.world.rules.authorities)
 
 
 def replay(journey: Journey, message_id: str) -> str:
     with journey.store.begin() as tx:
-        return replay_message(journey.world, tx, message_id, actor="Ina Technik").id
+        return replay_message(tx, message_id, by=by(journey), actor="Ina Technik").id
 
 
 def keep(journey: Journey, body: bytes, *, error_code: str, channel: str = "mllp") -> str:
@@ -144,7 +148,7 @@ def test_a_message_that_was_ignored_and_is_understood_now_takes_effect(journey: 
 def test_one_that_cannot_be_read_does_not_hold_up_the_others(journey: Journey) -> None:
     bad, good = keep(journey, adt("Q99", minute=1), error_code="201"), journey.receive(adt("A01", minute=0))
     with journey.store.begin() as tx:
-        outcomes = replay_messages(journey.world, tx, [bad, "0" * 32, good], actor="Ina Technik")
+        outcomes = replay_messages(tx, [bad, "0" * 32, good], by=by(journey), actor="Ina Technik")
     assert [(each.message_id, each.step is not None) for each in outcomes] == [
         (bad, False),
         ("0" * 32, False),
@@ -159,7 +163,7 @@ def test_one_that_cannot_be_read_does_not_hold_up_the_others(journey: Journey) -
 def test_today_s_judgement_names_codes_and_fields_and_no_patient(journey: Journey) -> None:
     message_id = journey.receive(adt("A03", minute=1, visit=""))
     with journey.store.begin() as tx:
-        judged = judge(journey.world, tx.message(message_id))
+        judged = judge(by(journey), tx.message(message_id))
     assert judged.is_taken
     assert judged.event == "discharge"
     assert "PV1-19" in " ".join(judged.warnings)
@@ -169,7 +173,7 @@ def test_today_s_judgement_names_codes_and_fields_and_no_patient(journey: Journe
 def test_content_is_on_record_before_it_is_shown(journey: Journey) -> None:
     message_id = journey.receive(adt("A01", minute=0))
     journey.run_all()
-    stored = open_message(journey.world, message_id, actor="  Ina   Technik ")
+    stored = open_message(journey.store, message_id, actor="  Ina   Technik ")
     assert stored.body == adt("A01", minute=0)
     (entry,) = trail(journey)
     assert (entry.actor, entry.action, entry.case_id, entry.detail) == (
@@ -182,7 +186,7 @@ def test_content_is_on_record_before_it_is_shown(journey: Journey) -> None:
 
 def test_content_that_is_not_there_leaves_no_entry(journey: Journey) -> None:
     with pytest.raises(NotFound):
-        open_message(journey.world, "0" * 32, actor="Ina Technik")
+        open_message(journey.store, "0" * 32, actor="Ina Technik")
     assert trail(journey) == []
 
 
@@ -190,7 +194,7 @@ def test_content_that_is_not_there_leaves_no_entry(journey: Journey) -> None:
 def test_a_name_that_says_nobody_opens_nothing(journey: Journey, name: str) -> None:
     message_id = journey.receive(adt("A01", minute=0))
     with pytest.raises(EpikriseError) as refused:
-        open_message(journey.world, message_id, actor=name)
+        open_message(journey.store, message_id, actor=name)
     assert refused.value.code == "unusable_input"
     assert trail(journey) == []
     if name.strip():
