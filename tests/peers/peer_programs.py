@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _INTEGRATION = Path(__file__).parents[1] / "integration"
-for _folder in (_INTEGRATION, _INTEGRATION / "hl7"):
+for _folder in (_INTEGRATION, _INTEGRATION / "hl7", _INTEGRATION / "web"):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
