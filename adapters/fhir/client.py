@@ -27,8 +27,12 @@ for _name in ("httpx", "httpcore"):
 
 FHIR_JSON = "application/fhir+json"
 MAX_PAGES = 500
+LONGEST_WAIT = 86400.0
 REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?$")
 ISSUE_CODE = re.compile(r"[a-z-]{1,40}\Z")
+DETAIL_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}\Z")
+INCOMPLETE = frozenset({"incomplete", "transient", "timeout", "throttled", "lock-error", "no-store", "too-costly"})
+"""Issue codes with which a server says that its answer lacks something, whatever their severity."""
 ELEMENT_PATH = re.compile(r"[A-Za-z][A-Za-z0-9.\[\]]{0,200}\Z")
 
 Parameters = Sequence[tuple[str, str]]
@@ -98,23 +102,46 @@ class FhirClient:
 
     def search(self, resource_type: str, parameters: Parameters) -> list[Resource]:
         """All pages of a search, in the server's order; OperationOutcomes among the entries are left out."""
-        return list(self._pages(f"{resource_type}?{urlencode(parameters)}", what=resource_type))
+        return [resource for page in self.pages(resource_type, parameters) for resource in page]
+
+    def pages(self, resource_type: str, parameters: Parameters) -> Iterator[list[Resource]]:
+        """A search page by page. What begins ends whole: a page that fails, or an answer that the server itself calls
+        incomplete, raises EhrUnavailable, never gives a shorter answer. Raises EhrRefused where it does not begin."""
+        return self._pages(f"{resource_type}?{urlencode(parameters)}", what=resource_type)
 
     def everything(self, patient: str) -> list[Resource]:
         """All pages of ``Patient/id/$everything``."""
-        return list(self._pages(f"{patient}/$everything", what="Patient/$everything"))
+        return [
+            resource for page in self._pages(f"{patient}/$everything", what="Patient/$everything") for resource in page
+        ]
 
-    def _pages(self, path: str, *, what: str) -> Iterator[Resource]:
+    def events(self, subscription: str, first: int, last: int) -> Resource:
+        """``Subscription/id/$events``: the notification Bundle of these events, both included (Backport 1.1)."""
+        asked = (("eventsSinceNumber", str(first)), ("eventsUntilNumber", str(last)), ("content", "id-only"))
+        path = f"{subscription}/$events?{urlencode(asked)}"
+        return self._resource(self._send("GET", path, what="Subscription/$events"), "Bundle")
+
+    def status(self, subscription: str) -> Resource:
+        """``Subscription/id/$status``: a Bundle with the status inside (Backport 1.1)."""
+        return self._resource(self._send("GET", f"{subscription}/$status", what="Subscription/$status"), "Bundle")
+
+    def _pages(self, path: str, *, what: str) -> Iterator[list[Resource]]:
         seen: set[str] = set()
         while path:
             if path in seen or len(seen) >= MAX_PAGES:
                 raise EhrRefused(f"{what}: the next links of a search do not end")
+            try:
+                page = self._resource(self._send("GET", path, what=what), "Bundle")
+            except EhrRefused as refusal:
+                if not seen or refusal.status in {401, 403}:
+                    raise
+                # a link that ran out: read from the beginning it will be whole again
+                raise EhrUnavailable(f"{refusal.detail}, on a further page") from None
             seen.add(path)
-            page = self._resource(self._send("GET", path, what=what), "Bundle")
-            for entry in members(page, "entry"):
-                resource = entry.get("resource")
-                if isinstance(resource, dict) and resource.get("resourceType") != "OperationOutcome":
-                    yield resource
+            entries = [each for entry in members(page, "entry") if isinstance(each := entry.get("resource"), dict)]
+            for outcome in entries:
+                _require_whole(outcome, what)
+            yield [each for each in entries if each.get("resourceType") != "OperationOutcome"]
             link = next((each.get("url") for each in members(page, "link") if each.get("relation") == "next"), "")
             path = self._rooted(link) if isinstance(link, str) and link else ""
 
@@ -143,6 +170,14 @@ class FhirClient:
         headers = {"If-Match": f'W/"{version}"'} if if_match and version else {}
         answer = self._send("PUT", f"{name}/{resource['id']}", what=name, body=resource, headers=headers)
         return self._written(answer, name)
+
+    def delete(self, reference: str) -> None:
+        """What is deleted already is no error."""
+        try:
+            self._send("DELETE", reference, what=reference.partition("/")[0])
+        except EhrRefused as refusal:
+            if refusal.status not in {404, 410}:
+                raise
 
     def transaction(self, entries: Sequence[Resource]) -> list[Written]:
         """All or nothing, answers in the order of the entries. Raises EhrAmbiguous also where the
@@ -217,8 +252,8 @@ def failed_in_transit(error: httpx.TransportError, what: str, *, writing: bool) 
 def answered_badly(answer: httpx.Response, what: str, *, writing: bool) -> EpikriseError:
     """An answer that is no success (http.html#Status-Codes)."""
     status = answer.status_code
-    issues = tuple(_issues(answer))
-    codes = ", ".join(f"{code} at {path}" if path else code for code, path in issues)
+    issues = tuple(_issues(_json(answer) or {}))
+    codes = ", ".join(words for _, words in issues)
     detail = f"{what}: HTTP {status}" + (f" ({codes})" if codes else "")
     if status in {408, 429, 503}:
         return EhrUnavailable(detail, retry_after=retry_after(answer))
@@ -232,28 +267,42 @@ def answered_badly(answer: httpx.Response, what: str, *, writing: bool) -> Epikr
     return EhrRefused(detail, remedy=remedy, status=status, issues=tuple(code for code, _ in issues))
 
 
-def _issues(answer: httpx.Response) -> Iterator[tuple[str, str]]:
-    outcome = _json(answer) or {}
+def _issues(outcome: Resource) -> Iterator[tuple[str, str]]:
+    """(code, what an operator may read of the issue): codes and element paths, no text, which may quote content."""
     for issue in members(outcome, "issue") if outcome.get("resourceType") == "OperationOutcome" else []:
         code = issue.get("code")
         if not isinstance(code, str) or not ISSUE_CODE.match(code):
             continue
         places = issue.get("expression") or issue.get("location") or [""]
         place = places[0] if isinstance(places, list) and isinstance(places[0], str) else ""
+        details = issue.get("details")
+        codings = members(details, "coding") if isinstance(details, dict) else []
+        detail = next((each["code"] for each in codings if DETAIL_CODE.match(str(each.get("code", "")))), "")
         # A FHIRPath with quotes or brackets of a call could quote a value; a plain path cannot.
-        yield code, place if ELEMENT_PATH.match(place) else ""
+        words = (code, detail, f"at {place}" if ELEMENT_PATH.match(place) else "")
+        yield code, " ".join(word for word in words if word)
+
+
+def _require_whole(resource: Resource, what: str) -> None:
+    """An outcome among the entries of a search may say that the answer lacks something (search.html#outcome)."""
+    for code, words in _issues(resource):
+        issues = members(resource, "issue")
+        is_severe = any(each.get("code") == code and each.get("severity") in ("error", "fatal") for each in issues)
+        if is_severe or code in INCOMPLETE:
+            raise EhrUnavailable(f"GET {what}: the answer is not whole ({words})")
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds from ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3)."""
+    """Seconds from ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3); at most a day."""
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def _json(answer: httpx.Response) -> Resource | None:

@@ -1,14 +1,13 @@
-"""FHIR in: a Bundle, or the notification of a Subscription (R4 rest-hook and R4 backport).
+"""FHIR in: a Bundle, a message, or the notification of a Subscription (R4 rest-hook and R4 backport).
 
-As with MLLP, the bytes are stored before the answer. An answer is an OperationOutcome.
+As with MLLP, the bytes are stored before the answer. An answer is an OperationOutcome, or a message Bundle.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -17,27 +16,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.fhir.auth import load_client_keys, public_jwks
-from adapters.fhir.client import FhirClient
 from service.bootstrap import Installation
 from service.chart.bundle import resources_of
-from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableInput, WrongSetting
-from service.intake import read_notification, understand_encounter
-from service.model import Event
-from service.occasion import fhir_occasion
-from service.ports import Resource
-from service.steps import decide_start, file_reading
-from service.web.fhir_answers import login, may_send, outcome
+from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableInput
+from service.following import Followed, course_visits, take_notification
+from service.intake.fhir_message import Answer, MessageHeader, message_header, operation_outcome, response_to
+from service.visits import SENDER, file_visit, visits_in
+from service.web.fhir_answers import fhir, login, may_send, outcome
 from service.web.pages import installation_of
 
 MOST_BYTES = 64 * 1024 * 1024
-_LOOK_BACK = timedelta(hours=1)
-"""Before our start: hooks are lost while we restart, and clocks differ. What is known is not filed twice."""
 
 
 def routes() -> list[Route]:
     return [
         Route("/fhir/jwks.json", jwks, methods=["GET"]),
         Route("/fhir", receive, methods=["POST"]),
+        Route("/fhir/$process-message", receive, methods=["POST"]),
         Route("/fhir/notify", receive, methods=["POST"]),
         # HAPI puts the resource of a rest-hook with payload under the endpoint, as if it were a FHIR server
         Route("/fhir/notify/{resource:path}", receive, methods=["POST", "PUT"]),
@@ -54,8 +49,11 @@ async def jwks(request: Request) -> Response:
 
 
 async def receive(request: Request) -> Response:
-    """200 with an OperationOutcome that counts the visits understood; 400 names what is wrong; 401, 413;
-    502 where the EHR refuses what a notification names; 503 where it is to be sent again."""
+    """200 with an OperationOutcome that counts the visits understood, and warns; 400 names what is wrong; 401, 413;
+    502 where the EHR refuses what a notification names; 503 where it is to be sent again.
+
+    A message Bundle is answered in its own form, with the same status (messaging.html).
+    """
     installation = installation_of(request)
     if not may_send(request, installation):
         return login()
@@ -63,20 +61,30 @@ async def receive(request: Request) -> Response:
     if body is None:
         return outcome("too-long", f"the body is over {MOST_BYTES} bytes: send smaller Bundles", status=413)
     is_notification = request.url.path.startswith("/fhir/notify")
+    header: MessageHeader | None = None
     try:
-        visits = await asyncio.to_thread(keep_fhir, installation, body, is_notification=is_notification)
+        document = await asyncio.to_thread(_document, installation, body, may_be_empty=is_notification)
+        header = message_header(document)
+        taken = await asyncio.to_thread(
+            keep_fhir, installation, document, body, header=header, is_notification=is_notification
+        )
     except UnusableInput as error:
-        return outcome("invalid", str(error), status=400)
+        return _answered(header, Answer(code="invalid", text=str(error), status=400))
     except EhrRefused as error:
-        return outcome("processing", str(error), status=502)
+        return _answered(header, Answer(code="processing", text=str(error), status=502))
     except EpikriseError as error:
-        return outcome("transient", str(error), status=503)
+        return _answered(header, Answer(code="transient", text=str(error), status=503))
     with contextlib.suppress(StoreUnavailable):  # it is kept: the sweeper rings
         await asyncio.to_thread(installation.ring)
-    return outcome("informational", f"{visits} visit(s) understood", status=200)
+    told = Answer(
+        code="informational", text=f"{taken.visits} visit(s) understood", status=200, warnings=tuple(taken.warnings)
+    )
+    return _answered(header, told)
 
 
-def keep_fhir(installation: Installation, body: bytes, *, is_notification: bool) -> int:
+def keep_fhir(
+    installation: Installation, document: Any, body: bytes, *, header: MessageHeader | None, is_notification: bool
+) -> Followed:
     """Store, understand, file; how many visits were understood.
 
     Raises:
@@ -86,93 +94,40 @@ def keep_fhir(installation: Installation, body: bytes, *, is_notification: bool)
         StoreUnavailable: nothing was kept; send it again.
     """
     try:
-        visits = _notified(installation, body) if is_notification else _posted(resources_of(_parse(body)), body)
+        if is_notification and header is None:
+            overlap = timedelta(seconds=installation.settings.ehr.poll_overlap_seconds)
+            told = take_notification(installation.world, installation.ehr, document, body, overlap=overlap)
+            if told.is_unread:
+                _keep_refused(installation, body, EhrRefused.code)
+            return told
+        return _take_posted(installation, document, body, header)
     except (UnusableInput, EhrRefused) as error:
         _keep_refused(installation, body, error.code)
         raise
-    for visit in visits:
-        _file(installation, visit)
-    return len(visits)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Visit:
-    """``body``: what is kept for its case. ``is_news``: it is about the visit itself, not about something in it."""
-
-    encounter: Resource
-    patient: Resource | None
-    body: bytes
-    is_news: bool = True
-
-
-def _posted(resources: Sequence[Resource], body: bytes) -> list[_Visit]:
-    visits = [
-        _Visit(encounter=each, patient=_patient(each, resources), body=body)
-        for each in resources
-        if each["resourceType"] == "Encounter"
-    ]
+def _take_posted(installation: Installation, document: Any, body: bytes, header: MessageHeader | None) -> Followed:
+    resources = resources_of(document)
+    event = None if header is None else header.event
+    visits = visits_in(resources, body, event=event) or course_visits(installation.ehr, resources)
     if not visits:
         raise UnusableInput("Bundle.entry has no Encounter", remedy="Send the visit's Encounter with its chart.")
-    return visits
+    for visit in visits:
+        file_visit(installation.world, visit if header is None else replace(visit, sender=header.sender))
+    return Followed(visits=len(visits))
 
 
-def _notified(installation: Installation, body: bytes) -> list[_Visit]:
-    document = _parse(body) if body.strip() else None
-    resources = [] if document is None else resources_of(document)
-    if any(each["resourceType"] == "Encounter" for each in resources):
-        return _posted(resources, body)
-    told = read_notification(document)
-    if told.is_quiet or (told.names_something and not told.encounters):
-        return []
-    if installation.ehr is None:
-        raise WrongSetting("ehr.fhir_url is not set", remedy="Name the EHR that sends these notifications.")
-    encounters = [installation.ehr.read(each) for each in told.encounters]
-    return [
-        _Visit(
-            encounter=each,
-            patient=_patient(each, resources),
-            body=body if resources else orjson.dumps(each),
-            is_news=not resources,
+def _document(installation: Installation, body: bytes, *, may_be_empty: bool) -> Any:
+    if may_be_empty and not body.strip():
+        return None
+    try:
+        return orjson.loads(body)  # unlike the standard library, no recursion error on deep nesting
+    except orjson.JSONDecodeError as error:
+        fault = UnusableInput(
+            f"body is not JSON (line {error.lineno}, column {error.colno})", remedy="Send FHIR R4 as JSON."
         )
-        for each in encounters or _ended_since(installation, installation.ehr)
-    ]
-
-
-def _ended_since(installation: Installation, ehr: FhirClient) -> list[Resource]:
-    """What a notification may mean that names nothing."""
-    since = (installation.started - _LOOK_BACK).strftime("ge%Y-%m-%dT%H:%M:%SZ")
-    ended = "finished,cancelled,entered-in-error"
-    return ehr.search("Encounter", (("_lastUpdated", since), ("status", ended)))
-
-
-def _file(installation: Installation, visit: _Visit) -> None:
-    reading = understand_encounter(visit.encounter, visit.patient, authorities=installation.world.rules.authorities)
-    if not visit.is_news:
-        reading = replace(reading, event=Event.RESULT, starts_letter=False)
-    occasion = fhir_occasion(visit.encounter, _resources_in(visit.body))
-    with installation.world.store.begin() as tx:
-        message_id, is_new = tx.add_message(
-            channel="fhir",
-            sender="fhir",
-            control_id=f"Encounter/{visit.encounter.get('id', '')}"[:199],
-            body=visit.body,
-            ack_code=None,
-            state="understood",
-        )
-        if is_new and reading.case_key is not None:
-            file_reading(
-                installation.world,
-                tx,
-                message_id=message_id,
-                key=reading.case_key,
-                event=reading.event,
-                event_time=reading.event_time,
-                start=decide_start(installation.world, tx, reading, occasion),
-            )
-
-
-def _resources_in(body: bytes) -> list[Resource]:
-    return resources_of(_parse(body)) if body.strip() else []
+    _keep_refused(installation, body, fault.code)
+    raise fault
 
 
 def _keep_refused(installation: Installation, body: bytes, code: str) -> None:
@@ -180,17 +135,8 @@ def _keep_refused(installation: Installation, body: bytes, code: str) -> None:
         return
     with installation.world.store.begin() as tx:
         tx.add_message(
-            channel="fhir", sender="fhir", control_id="", body=body, ack_code=None, state="refused", error_code=code
+            channel="fhir", sender=SENDER, control_id="", body=body, ack_code=None, state="refused", error_code=code
         )
-
-
-def _patient(encounter: Resource, resources: Sequence[Resource]) -> Resource | None:
-    subject = encounter.get("subject")
-    wanted = subject.get("reference") if isinstance(subject, dict) else None
-    patients = [resource for resource in resources if resource["resourceType"] == "Patient"]
-    return next(
-        (each for each in patients if f"Patient/{each['id']}" == wanted), patients[0] if len(patients) == 1 else None
-    )
 
 
 # ---------------------------------------------------------------- HTTP
@@ -206,10 +152,6 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)  # unlike the standard library, no recursion error on deep nesting
-    except orjson.JSONDecodeError as error:
-        raise UnusableInput(
-            f"body is not JSON (line {error.lineno}, column {error.colno})", remedy="Send FHIR R4 as JSON."
-        ) from None
+def _answered(header: MessageHeader | None, answer: Answer) -> Response:
+    body = operation_outcome(answer) if header is None else response_to(header, answer, now=datetime.now(UTC))
+    return fhir(body, status=answer.status)

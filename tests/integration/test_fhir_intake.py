@@ -1,134 +1,21 @@
 """FHIR in, over real HTTP, with a real store and the sandbox EHR."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-import uvicorn
 from fhir_fixtures import Resource, SandboxEhr, a_visit, collection
-from sqlalchemy import select
+from intake_service import TOKEN, Service, service
 
-from adapters.store import SqlStore
-from adapters.store.engine import open_engine, transaction
-from adapters.store.tables import messages
-from service.bootstrap import Installation, open_installation
-from service.config import Settings
-from service.errors import StoreUnavailable
-from service.model import Case, CaseState, Step, StoredMessage
-from service.pipeline import Outcome, run_step
-from service.ports import Transaction
-from service.web.app import create_app
+from service.model import CaseState
+from service.pipeline import Outcome
 from workers.training.synthetic import SyntheticCase, generate_case
 
+__all__ = ["service"]
+
 KEY = "KIS|F4711"
-TOKEN = "s3cret-of-the-test"
-
-
-@dataclass
-class Bells:
-    """A bell that remembers what it was rung for."""
-
-    rung: list[str] = field(default_factory=list)
-
-    def ring(self, steps: Sequence[Step]) -> None:
-        self.rung += [step.name for step in steps]
-
-    def check(self) -> None:
-        pass
-
-
-@dataclass
-class Fragile:
-    """A store that can be away."""
-
-    store: SqlStore
-    is_away: bool = False
-
-    def begin(self) -> AbstractContextManager[Transaction]:
-        if self.is_away:
-            raise StoreUnavailable("test")
-        return self.store.begin()
-
-    def check(self) -> None:
-        self.store.check()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """A running service; ``post`` speaks to it over HTTP."""
-
-    installation: Installation
-    http: httpx.Client
-    bells: Bells
-    store: Fragile
-
-    def post(self, path: str, body: Any = b"", **headers: str) -> httpx.Response:
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
-        sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/fhir+json", **headers}
-        return self.http.post(path, content=content, headers=sent)
-
-    def cases(self) -> list[Case]:
-        with self.installation.store.read() as tx:
-            return list(tx.cases())
-
-    def case(self) -> Case:
-        (only,) = self.cases()
-        return only
-
-    def kept(self) -> list[StoredMessage]:
-        engine = open_engine(self.installation.settings.store_url)
-        with transaction(engine, read_only=True) as connection:
-            ids = connection.scalars(select(messages.c.id).order_by(messages.c.id)).all()
-        engine.dispose()
-        with self.installation.store.read() as tx:
-            return [tx.message(id_) for id_ in ids]
-
-    def run(self, name: str) -> list[Outcome]:
-        """Do the due steps of this name, as a worker would."""
-        with self.installation.store.read() as tx:
-            due = [step for step in tx.due_steps(unrung_for=timedelta(0)) if step.name == name]
-        return [run_step(self.installation.world, step.id) for step in due]
-
-
-@pytest.fixture
-def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
-    settings = Settings.model_validate(
-        {
-            "home": tmp_path / "service",
-            "web": {"intake_token": TOKEN},
-            "broker": {"url": "redis://127.0.0.1:1/0"},
-            "ehr": {
-                "fhir_url": sandbox_ehr.base,
-                "visit_systems": {"KIS": "https://kis.example/fall", "EPIKRISE-SYN": "urn:epikrise:synthetic:visit"},
-            },
-        }
-    )
-    opened = open_installation(settings)
-    bells, store = Bells(), Fragile(opened.store)
-    installation = replace(opened, world=replace(opened.world, bell=bells, store=store))
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="critical", access_log=False)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
-        yield Service(installation=installation, http=http, bells=bells, store=store)
-    server.should_exit = True
-    thread.join(20)
-    opened.close()
 
 
 def told(answer: httpx.Response) -> tuple[int, str, str]:
@@ -196,7 +83,8 @@ def test_a_discharge_by_adt_and_by_fhir_is_one_case(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [("in-progress", CaseState.OPEN), ("planned", CaseState.OPEN), ("cancelled", CaseState.WITHDRAWN)]
+    ("status", "state"),
+    [("in-progress", CaseState.OPEN), ("planned", CaseState.OPEN), ("cancelled", CaseState.WITHDRAWN)],
 )
 def test_a_visit_that_is_not_finished_starts_no_letter(status: str, state: CaseState, service: Service) -> None:
     assert service.post("/fhir", collection(*visit(status=status))).status_code == 200
@@ -320,8 +208,18 @@ def test_while_the_ehr_is_away_the_sender_of_a_notification_sends_again(
 
 def test_a_visit_that_the_ehr_does_not_have_is_told_and_the_notification_kept(service: Service) -> None:
     body = backport(focus="Encounter/absent")
-    assert told(service.post("/fhir/notify", body))[:2] == (502, "processing")
+    answer = service.post("/fhir/notify", body)
+    assert answer.status_code == 200, "a server that gets errors gives the Subscription up"
+    assert [issue["severity"] for issue in answer.json()["issue"]] == ["information", "warning"]
     assert [(stored.body, stored.state) for stored in service.kept()] == [(orjson.dumps(body), "refused")]
+
+
+def test_a_visit_that_the_ehr_does_not_let_us_read_is_an_error(
+    service: Service, sandbox_ehr: SandboxEhr, load_chart: Callable[[], None]
+) -> None:
+    load_chart()
+    sandbox_ehr.arm("forbidden", method="GET")
+    assert told(service.post("/fhir/notify", backport(focus="Encounter/e1")))[:2] == (502, "processing")
 
 
 # ---------------------------------------------------------------- refusals

@@ -1,0 +1,129 @@
+"""A running service with a real store before the sandbox EHR, as fixtures; conftest makes them known."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import uvicorn
+from fhir_fixtures import SandboxEhr
+from sqlalchemy import select
+
+from adapters.store import SqlStore
+from adapters.store.engine import open_engine, transaction
+from adapters.store.tables import messages
+from service.bootstrap import Installation, open_installation
+from service.config import Settings
+from service.errors import StoreUnavailable
+from service.model import Case, Step, StoredMessage
+from service.pipeline import Outcome, run_step
+from service.ports import Transaction
+from service.web.app import create_app
+
+TOKEN = "s3cret-of-the-test"
+
+
+@dataclass
+class Bells:
+    """A bell that remembers what it was rung for."""
+
+    rung: list[str] = field(default_factory=list)
+
+    def ring(self, steps: Sequence[Step]) -> None:
+        self.rung += [step.name for step in steps]
+
+    def check(self) -> None:
+        pass
+
+
+@dataclass
+class Fragile:
+    """A store that can be away."""
+
+    store: SqlStore
+    is_away: bool = False
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        if self.is_away:
+            raise StoreUnavailable("test")
+        return self.store.begin()
+
+    def check(self) -> None:
+        self.store.check()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A running service; ``post`` speaks to it over HTTP."""
+
+    installation: Installation
+    http: httpx.Client
+    bells: Bells
+    store: Fragile
+
+    def post(self, path: str, body: Any = b"", **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/fhir+json", **headers}
+        return self.http.post(path, content=content, headers=sent)
+
+    def cases(self) -> list[Case]:
+        with self.installation.store.read() as tx:
+            return list(tx.cases())
+
+    def case(self) -> Case:
+        (only,) = self.cases()
+        return only
+
+    def kept(self) -> list[StoredMessage]:
+        engine = open_engine(self.installation.settings.store_url)
+        with transaction(engine, read_only=True) as connection:
+            ids = connection.scalars(select(messages.c.id).order_by(messages.c.id)).all()
+        engine.dispose()
+        with self.installation.store.read() as tx:
+            return [tx.message(id_) for id_ in ids]
+
+    def run(self, name: str) -> list[Outcome]:
+        """Do the due steps of this name, as a worker would."""
+        with self.installation.store.read() as tx:
+            due = [step for step in tx.due_steps(unrung_for=timedelta(0)) if step.name == name]
+        return [run_step(self.installation.world, step.id) for step in due]
+
+
+@pytest.fixture
+def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
+    settings = Settings.model_validate(
+        {
+            "home": tmp_path / "service",
+            "web": {"intake_token": TOKEN},
+            "broker": {"url": "redis://127.0.0.1:1/0"},
+            "ehr": {
+                "fhir_url": sandbox_ehr.base,
+                "visit_systems": {"KIS": "https://kis.example/fall", "EPIKRISE-SYN": "urn:epikrise:synthetic:visit"},
+            },
+        }
+    )
+    opened = open_installation(settings)
+    bells, store = Bells(), Fragile(opened.store)
+    installation = replace(opened, world=replace(opened.world, bell=bells, store=store))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the service did not start"
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
+        yield Service(installation=installation, http=http, bells=bells, store=store)
+    server.should_exit = True
+    thread.join(20)
+    opened.close()
