@@ -74,7 +74,7 @@ class Headers:
     def learn(self, body: bytes, *, sender: str, kind: str, ack_code: str | None, replies: Sequence[bytes]) -> None:
         """Remember a message that the rules have taken: ``replies`` are the ACK messages that it gets."""
         found = _split(body)
-        if found is None:
+        if found is None or _MSA.search(body) is not None:  # its silence is not that of others with its header
             return
         key, control_id, told_kind = found
         templates = tuple(template for reply in replies if (template := _cut(reply, control_id)) is not None)
