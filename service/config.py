@@ -236,17 +236,8 @@ def load_settings(**overrides: Any) -> Settings:
         WrongSetting: names every wrong setting and what it may be; never its value.
     """
     home = Path(overrides.pop("home", None) or os.environ.get(f"{PREFIX}HOME") or user_data_path("epikrise"))
-    values: dict[str, Any] = {}
     file = home / FILE
-    if file.is_file():
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise WrongSetting(f"{file} is not TOML{_place(error)}", remedy="Mend that line.") from None
-        except UnicodeDecodeError:
-            raise WrongSetting(f"{file} is not UTF-8", remedy="Save it as UTF-8.") from None
-        except OSError as error:
-            raise WrongSetting(f"{file}: {error.strerror}", remedy="Let this user read it.") from None
+    values = _read_toml(file) if file.is_file() else {}
     if "home" in values:
         raise WrongSetting(f"{file}: home cannot be set there", remedy=f"Set {PREFIX}HOME.")
     for section, keys in (*_from_environment().items(), *overrides.items()):
@@ -256,6 +247,33 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings.model_validate({**values, "home": home.expanduser().absolute()})
     except ValidationError as error:
         raise WrongSetting(_explain(error), remedy=f"Set it in {file} or as {PREFIX}SECTION__KEY.") from None
+
+
+def load_rules(file: Path) -> tuple[Rule, ...]:
+    """The ``[[letter.rules]]`` of a file that is to be tried out, such as a copy of ``epikrise.toml``; what else it
+    holds is not looked at.
+
+    Raises:
+        WrongSetting: names every wrong setting and what it may be; never its value.
+    """
+    letter = _read_toml(file).get("letter")
+    if not isinstance(letter, dict) or not letter.get("rules"):
+        raise WrongSetting(f"{file} has no letter.rules", remedy="Write the rules as [[letter.rules]].")
+    try:
+        return Letter.model_validate({"rules": letter["rules"]}).starts
+    except ValidationError as error:
+        raise WrongSetting(_explain(error, within="letter."), remedy=f"Mend it in {file}.") from None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise WrongSetting(f"{file} is not TOML{_place(error)}", remedy="Mend that line.") from None
+    except UnicodeDecodeError:
+        raise WrongSetting(f"{file} is not UTF-8", remedy="Save it as UTF-8.") from None
+    except OSError as error:
+        raise WrongSetting(f"{file}: {error.strerror}", remedy="Name a file that this user can read.") from None
 
 
 def _from_environment() -> dict[str, dict[str, Any]]:
@@ -288,10 +306,10 @@ def _place(error: tomllib.TOMLDecodeError) -> str:
     return f" {found[0]}" if found else ""
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, within: str = "") -> str:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        place = ".".join(str(part) for part in problem["loc"])
+        place = within + ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             lines.append(f"{place}: there is no such setting")
         else:

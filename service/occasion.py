@@ -50,7 +50,10 @@ def fhir_occasion(encounter: Mapping[str, Any], resources: Iterable[Mapping[str,
 
 
 def read_again(
-    stored: StoredMessage, reader: MessageReader, authorities: Mapping[str, str]
+    stored: StoredMessage,
+    reader: MessageReader,
+    authorities: Mapping[str, str],
+    mapping: ChartMapping | None = None,
 ) -> tuple[Reading, Occasion] | None:
     """What a kept message says, read anew; None for a refused one and one that names no visit of its own.
 
@@ -60,7 +63,7 @@ def read_again(
     try:
         if stored.channel == "mllp":
             message = reader(stored.body)
-            return understand(message, authorities=authorities), hl7_occasion(message)
+            return understand(message, authorities=authorities), hl7_occasion(message, mapping)
         resources = resources_of(orjson.loads(stored.body))
     except (UnusableInput, orjson.JSONDecodeError):
         return None

@@ -55,6 +55,11 @@ class Rule:
     letter: LetterKind | None = None
     at: Literal["start", "end"] = "end"
 
+    @property
+    def classes_asked(self) -> tuple[str, ...]:
+        """Of table 0004; empty: any."""
+        return self.classes or (("O",) if self.trigger is Trigger.FOLLOW_UP else ())
+
     def starts(self, trigger: Trigger, letter: LetterKind | None = None) -> Start:
         return Start(rule=self.name, trigger=trigger, letter=letter or self.letter or _LETTERS[trigger])
 
@@ -78,11 +83,13 @@ class Occasion:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """``rule``: the name of the one that decided, empty where none spoke up. ``reason``: for an operator; no PHI."""
+    """``rule``: the name of the one that decided, empty where none spoke up. ``reason``: for an operator; no PHI.
+    ``is_unmatched``: something happened that may start a letter, and no rule was for it."""
 
     start: Start | None
     rule: str
     reason: str
+    is_unmatched: bool = False
 
 
 NOTHING: Final = Occasion()
@@ -112,7 +119,8 @@ def decide(rules: Sequence[Rule], reading: Reading, occasion: Occasion = NOTHING
                 rule=rule.name,
                 reason=f"rule {rule.name!r}: {rule.trigger.value.replace('_', ' ')}",
             )
-    return Decision(start=None, rule="", reason="no rule is for this department, patient class and event")
+    reason = "no rule is for this department, patient class and event"
+    return Decision(start=None, rule="", reason=reason, is_unmatched=True)
 
 
 def decide_request(
@@ -149,8 +157,8 @@ def _what_happened(reading: Reading, occasion: Occasion) -> set[tuple[Trigger, s
 
 
 def _is_for(rule: Rule, department: str, patient_class: str) -> bool:
-    classes = rule.classes or (("O",) if rule.trigger is Trigger.FOLLOW_UP else ())
-    if classes and patient_class not in {normal_class(each) for each in classes}:
+    classes = {normal_class(each) for each in rule.classes_asked}
+    if classes and patient_class not in classes:
         return False
     return _fits(rule.departments, department) and not _fits(rule.exclude, department)
 

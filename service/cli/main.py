@@ -7,7 +7,18 @@ from pathlib import Path
 
 import typer
 
-from service.cli import audit, cases, demonstration, kept_messages, letters, messages, processes, queues
+from service.cli import (
+    audit,
+    cases,
+    demonstration,
+    kept_messages,
+    letters,
+    messages,
+    processes,
+    queues,
+    subscriptions,
+    rules,
+)
 from service.cli.output import complain
 from service.errors import EpikriseError
 
@@ -26,6 +37,8 @@ letters.add_to(app)
 app.add_typer(cases.app, name="case", help="One case, its timeline and its next action.")
 app.add_typer(kept_messages.app, name="message", help="What came in: list, look, read again, export.")
 app.add_typer(queues.app, name="queue", help="The stages and their health.")
+app.add_typer(rules.app, name="rules", help="What starts a letter.")
+app.add_typer(subscriptions.app, name="subscription", help="Our Subscription at the EHR.")
 app.add_typer(processes.config_app, name="config", help="The settings.")
 app.add_typer(letters.model_app, name="model", help="The models on this machine.")
 app.add_typer(audit.app, name="audit", help="The tamper-evident audit trail.")

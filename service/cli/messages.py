@@ -15,6 +15,8 @@ from service.config import load_settings
 from service.errors import UnusableInput
 from service.intake import understand
 from service.model import Lang
+from service.occasion import hl7_occasion
+from service.starting import Decision, decide
 
 Files = Annotated[list[Path], typer.Argument(help="HL7 v2 files", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -76,11 +78,15 @@ def intake(
     """Say what messages mean: event, case, acknowledgement."""
     if not dry_run:
         raise UnusableInput("--dry-run", remedy="Add --dry-run, or send the files with `epikrise send`.")
-    authorities = load_settings().ehr.authorities
+    settings = load_settings()
+    authorities = settings.ehr.authorities
+    mapping = open_mapping(settings.chart.obx_mapping)
     rows: list[dict[str, Any]] = []
     for path in files:
         for body in _bodies(path):
-            reading = understand(read_message(body), authorities=authorities)
+            message = read_message(body)
+            reading = understand(message, authorities=authorities)
+            decision = decide(settings.letter.starts, reading, hl7_occasion(message, mapping))
             rows.append(
                 {
                     "control_id": reading.control_id,
@@ -90,7 +96,8 @@ def intake(
                     "ack": asdict(reading.ack),
                     "warnings": list(reading.warnings),
                     "fields": asdict(reading.fields),
-                    "starts_letter": reading.starts_letter,
+                    "starts_letter": decision.start is not None,
+                    "rule": _decided(decision),
                 }
             )
     if as_json:
@@ -101,6 +108,16 @@ def intake(
         for row in rows:
             for told in filter(None, (row["ack"]["error"] and row["ack"]["error"]["text"], *row["warnings"])):
                 say(f"{row['control_id']}: {told}")
+
+
+def _decided(decision: Decision) -> dict[str, str | None]:
+    start = decision.start
+    return {
+        "name": decision.rule or None,
+        "trigger": None if start is None else start.trigger.value,
+        "letter": None if start is None else start.letter.value,
+        "reason": decision.reason,
+    }
 
 
 def chart(

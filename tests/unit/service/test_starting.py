@@ -139,6 +139,7 @@ def test_the_decision_is_that_of_the_first_rule_which_alone_would_decide(
     alone = [decided for rule in rules if (decided := decide([rule], reading, occasion)).rule]
     together = decide(rules, reading, occasion)
     assert together == (alone[0] if alone else replace(together, start=None, rule=""))
+    assert not (alone and together.is_unmatched)
     assert together == decide(rules, reading, occasion)
 
 
