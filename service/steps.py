@@ -15,6 +15,7 @@ from service.chart.bundle import resources_of
 from service.effects import note_start, start, take_effect
 from service.errors import Conflict, ModelUnavailable, UnusableInput
 from service.filing import file_reading, find_case
+from service.identity import Alias, present_names
 from service.intake import understand
 from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
@@ -200,30 +201,35 @@ def _gather(world: World, case_id: str) -> _Gathered:
     with world.store.begin() as tx:
         key = tx.case(case_id).key
         stored = tx.messages_of(case_id)
-    messages: list[Message] = [world.reader(message.body) for message in stored if message.channel == "mllp"]
+    told = [(each.event, world.reader(each.body)) for each in stored if each.channel == "mllp"]
     resources: list[Resource] = []
     for message in stored:
         if message.channel == "fhir":
             resources += resources_of(orjson.loads(message.body))
     if world.chart_source is not None:
-        resources += world.chart_source.resources(key, _patient_id(messages))
+        resources += world.chart_source.resources(key, _patient_id(told))
     return _Gathered(
-        chart=build_chart(messages, resources, visit_key=key, mapping=world.rules.mapping),
+        chart=build_chart([message for _, message in told], resources, visit_key=key, mapping=world.rules.mapping),
         message_ids=[message.id for message in stored],
     )
 
 
 def patient_number(world: World, stored: Sequence[StoredMessage]) -> str:
-    """PID-3 of the newest message that has one; empty where none has."""
-    return _patient_id([world.reader(message.body) for message in stored if message.channel == "mllp"])
+    """PID-3 of the newest message that has one, or what it was merged into since; empty where none has."""
+    return _patient_id([(each.event, world.reader(each.body)) for each in stored if each.channel == "mllp"])
 
 
-def _patient_id(messages: Sequence[Message]) -> str:
-    for message in reversed(messages):
-        for pid in message.segments("PID"):
-            if value := pid.value(3):
-                return value
-    return ""
+def _patient_id(told: Sequence[tuple[Event | None, Message]]) -> str:
+    """``told``: in the order of events. Senders that have not heard of a merge go on with the former number."""
+    numbers = [next((value for pid in message.segments("PID") if (value := pid.value(3))), "") for _, message in told]
+    merges = [
+        Alias(former=mrg.value(1), present=number, event_time=f"{place:09}")
+        for place, ((event, message), number) in enumerate(zip(told, numbers, strict=True))
+        for mrg in message.segments("MRG")[:1]
+        if event is Event.MERGE
+    ]
+    newest = next((number for number in reversed(numbers) if number), "")
+    return present_names(merges).get(newest, newest)
 
 
 # ---------------------------------------------------------------- letter

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journey_world import Journey, MemoryEhr
+from identity_ward import NoEhr
+from journey_world import Journey
 from store_fixtures import Clock
 from told import tell
 
@@ -19,7 +20,6 @@ from adapters.store import open_store
 from service import lifecycle
 from service.model import CaseState
 from service.pipeline import run_step
-from service.ports import Resource
 from service.visit import status_of
 
 _MEMORY = Path("/dev/shm")  # thousands of commits; what a disk adds is tested in the store's own tests
@@ -66,13 +66,6 @@ class Told:
     state: str
     status: str
     members: tuple[str, ...]
-
-
-class NoEhr(MemoryEhr):
-    """An EHR that gives out nothing: the chart is what the messages say."""
-
-    def resources(self, case_key: str, patient_id: str) -> Sequence[Resource]:
-        return []
 
 
 class Ward:
