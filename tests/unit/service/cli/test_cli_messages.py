@@ -121,6 +121,12 @@ def test_intake_tells_what_a_message_means_and_how_it_would_be_answered(intake: 
                 "birth_date": "1961-05-04",
             },
             "starts_letter": True,
+            "rule": {
+                "name": "default",
+                "trigger": "discharge",
+                "letter": "discharge",
+                "reason": "rule 'default': discharge",
+            },
         }
     ]
 
