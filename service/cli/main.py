@@ -16,8 +16,8 @@ from service.cli import (
     messages,
     processes,
     queues,
-    subscriptions,
     rules,
+    subscriptions,
 )
 from service.cli.output import complain
 from service.errors import EpikriseError

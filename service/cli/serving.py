@@ -15,6 +15,7 @@ from adapters.hl7.receiver import MessageReceiver
 from adapters.store import GroupCommit
 from service import logs
 from service.bootstrap import Installation, open_installation
+from service.cli.following import Follower
 from service.cli.output import say
 from service.cli.own_broker import broker_of
 from service.config import Mllp, Settings
@@ -42,6 +43,7 @@ def serve_until_stopped(settings: Settings) -> None:
 async def _serve(installation: Installation) -> None:
     settings = installation.settings
     sweeper = Sweeper(installation)
+    follower = Follower(installation)
 
     def ring(_: Sequence[Step]) -> None:
         installation.ring()
@@ -57,12 +59,14 @@ async def _serve(installation: Installation) -> None:
             listener = _listener(settings.mllp, MessageReceiver(intake.submit))
             await listener.start()
             sweeper.start()
+            follower.start()
             host, port = web_socket.getsockname()[:2]
             say(f"web on http://{host}:{port}, HL7 v2 over MLLP on {settings.mllp.host}:{listener.port}")
             try:
                 await web.serve(sockets=[web_socket])
             finally:
                 await listener.stop()
+                await asyncio.to_thread(follower.stop)
                 await asyncio.to_thread(sweeper.stop)
 
 

@@ -73,7 +73,7 @@ def read_notification(document: object) -> Notification:
     """
     status = next(_statuses(document), {})
     told = dict(_parameters(status)) if status.get("resourceType") == "Parameters" else status
-    addresses = list(_addresses(document))
+    addresses = list(_addresses(_without_address_of_status(document)))
     kind = text(told.get("type"))
     return Notification(
         is_quiet=kind in _QUIET,
@@ -88,6 +88,22 @@ def read_notification(document: object) -> Notification:
     )
 
 
+def _without_address_of_status(document: object) -> object:
+    """Where the status itself lies (``urn:uuid:…``, ``Subscription/1/$status``) is nothing that it tells of."""
+    entries = document.get("entry") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(entries, list):
+        return document
+    bare = [
+        entry["resource"] if isinstance(entry, dict) and _is_status(entry.get("resource")) else entry
+        for entry in entries
+    ]
+    return {**document, "entry": bare}
+
+
+def _is_status(resource: object) -> bool:
+    return isinstance(resource, dict) and resource.get("resourceType") in ("SubscriptionStatus", "Parameters")
+
+
 def _found(form: re.Pattern[str], addresses: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match[1] for address in addresses if (match := form.search(address))))
 
@@ -97,7 +113,7 @@ def _statuses(document: object) -> Iterator[Mapping[str, Any]]:
     entries = document.get("entry") if isinstance(document, dict) else None
     listed = entries if isinstance(entries, list) else []
     for resource in (document, *(entry.get("resource") for entry in listed if isinstance(entry, dict))):
-        if isinstance(resource, dict) and resource.get("resourceType") in ("SubscriptionStatus", "Parameters"):
+        if isinstance(resource, dict) and _is_status(resource):
             yield resource
 
 

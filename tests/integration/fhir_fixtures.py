@@ -39,6 +39,20 @@ class SandboxEhr:
     def disarm(self) -> None:
         self.http.delete(f"{self.root}/sandbox/faults")
 
+    def settle(self) -> None:
+        """Until every hook that was to be sent has been answered."""
+        assert self.http.post(f"{self.root}/sandbox/hooks").status_code == 200
+
+    def heartbeat(self) -> None:
+        assert self.http.post(f"{self.root}/sandbox/heartbeat").status_code == 200
+
+    def put(self, resource: Resource) -> Resource:
+        address = f"{self.base}/{resource['resourceType']}/{resource['id']}"
+        answer = self.http.put(address, json=resource, headers={"Content-Type": "application/fhir+json"})
+        assert answer.is_success, answer.text
+        stored: Resource = answer.json()
+        return stored
+
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         address = f"{self.base}/{path}" if path else self.base
         return self.http.post(address, json=body, headers={"Content-Type": "application/fhir+json", **headers})

@@ -1,9 +1,10 @@
 """A running service with a real store before the sandbox EHR, as fixtures; conftest makes them known."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -96,34 +97,40 @@ class Service:
         return [run_step(self.installation.world, step.id) for step in due]
 
 
-@pytest.fixture
-def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
+@contextmanager
+def running_service(home: Path, ehr_base: str, **ehr: Any) -> Iterator[Service]:
+    """Before this EHR, on a free port, which is also its public address. ``ehr``: more settings of that section."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `epikrise serve` does
+    port = listening.getsockname()[1]
+    systems = {"KIS": "https://kis.example/fall", "EPIKRISE-SYN": "urn:epikrise:synthetic:visit"}
     settings = Settings.model_validate(
         {
-            "home": tmp_path / "service",
-            "web": {"intake_token": TOKEN},
+            "home": home,
+            "web": {"intake_token": TOKEN, "port": port},
             "broker": {"url": "redis://127.0.0.1:1/0"},
-            "ehr": {
-                "fhir_url": sandbox_ehr.base,
-                "visit_systems": {"KIS": "https://kis.example/fall", "EPIKRISE-SYN": "urn:epikrise:synthetic:visit"},
-            },
+            "ehr": {"fhir_url": ehr_base, "visit_systems": systems, **ehr},
         }
     )
     opened = open_installation(settings)
     bells, store = Bells(), Fragile(opened.store)
     installation = replace(opened, world=replace(opened.world, bell=bells, store=store))
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="critical", access_log=False)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(uvicorn.Config(create_app(installation), log_level="critical", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
     while not server.started:
         assert time.monotonic() < deadline, "the service did not start"
         time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
         yield Service(installation=installation, http=http, bells=bells, store=store)
     server.should_exit = True
     thread.join(20)
+    listening.close()
     opened.close()
+
+
+@pytest.fixture
+def service(sandbox_ehr: SandboxEhr, tmp_path: Path) -> Iterator[Service]:
+    with running_service(tmp_path / "service", sandbox_ehr.base) as running:
+        yield running

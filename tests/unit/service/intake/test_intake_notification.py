@@ -60,6 +60,8 @@ def test_a_handshake_and_a_heartbeat_tell_of_nothing(form: Any, kind: str) -> No
 def test_an_empty_event_may_mean_any_visit(form: Any) -> None:
     told = read_notification(bundle(form("event-notification")))
     assert (told.is_quiet, told.names_something) == (False, False)
+    addressed = bundle(form("event-notification"), fullUrl="urn:uuid:1", request={"url": "Subscription/s1/$status"})
+    assert not read_notification(addressed).names_something
     nothing = read_notification(None)
     assert (nothing.is_quiet, nothing.names_something) == (False, False)
 
