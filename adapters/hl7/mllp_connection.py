@@ -195,8 +195,9 @@ class Connection(asyncio.Protocol):
             if not self._refuse_failed(body, result):
                 self._leave(self._limits.drain)
         else:
-            for message in result:
-                self._transport.write(frame(message))  # one write: one TCP segment carries a small answer whole
+            # one write: one TCP segment carries a small answer whole, and both of enhanced mode; of two writes a
+            # peer that takes what one read gave as the answer reads now one, now two
+            self._transport.write(b"".join(map(frame, result)))
         if self._waiting or self._has_ended or not self._is_read:
             self._go_on()
 

@@ -74,6 +74,15 @@ def test_several_messages_on_one_connection_are_kept_as_sent_and_each_answer_is_
     assert kept_bodies(kept) == [body.rstrip(b"\r") for body in bodies]
 
 
+def test_both_answers_of_enhanced_mode_are_taken(send: Send) -> None:
+    """mllp_send prints both; the programs made of the npm clients go on after the first."""
+    ended = send(*(message(control_id=f"M{number}", accept="AL", application="AL") for number in range(5)))
+    reported = [("CA", f"M{number}") for number in range(5)]
+    both = [(code, f"M{number}") for number in range(5) for code in ("CA", "AA")]
+    assert ended.exit_code == 0, ended.said
+    assert ended.answers in (reported, both)
+
+
 @pytest.mark.parametrize(("charset", "encoding"), [("UNICODE UTF-8", "utf-8"), ("8859/1", "latin1")])
 def test_umlauts_are_kept_byte_for_byte(charset: str, encoding: str, send: Send, kept: Kept) -> None:
     body = message(family=UMLAUTS, charset=charset, encoding=encoding)
@@ -92,5 +101,5 @@ def test_a_message_of_a_megabyte_is_kept_whole_and_accepted(send: Send, kept: Ke
 
 
 def test_a_refusal_is_read_as_one(send: Send) -> None:
-    ended = send(message("ADT^A60"), message(control_id="M2"))
+    ended = send(message(processing="X"), message(control_id="M2"))
     assert (ended.exit_code, ended.answers) == (1, [("AR", "M1"), ("AA", "M2")]), ended.said
