@@ -1,7 +1,7 @@
 """Code tables of the chart, kept as YAML beside this module (``codes.yaml`` for terminologies, ``profiles.yaml``
 for national profiles); and words made of a coded concept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -9,22 +9,13 @@ from typing import Any
 
 import yaml
 
-from service.chart.element import Coding, Concept, Leaf
+from service.chart.element import Coding, Concept, Element, Leaf, read_coding
 from service.chart.text import without_qualifier
 from service.model import Display
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 ATC = "http://fhir.de/CodeSystem/bfarm/atc"
-ATC_SYSTEMS = frozenset({ATC, "http://fhir.de/CodeSystem/dimdi/atc", "http://www.whocc.no/atc"})
-ICD10_SYSTEMS = (
-    "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
-    "http://fhir.de/CodeSystem/dimdi/icd-10-gm",
-    "http://hl7.org/fhir/sid/icd-10-gm",
-    "http://hl7.org/fhir/sid/icd-10-cm",
-    "http://hl7.org/fhir/sid/icd-10",
-)
-"""In the order in which one is taken where several are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +43,36 @@ def file_table(file: str) -> Mapping[str, Any]:
     """A YAML file beside this module."""
     text = files("service.chart").joinpath(file).read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))
+
+
+def systems(name: str) -> Sequence[str]:
+    """The addresses of the code systems that code one thing, the one to be taken first in front."""
+    return tuple(file_table("profiles.yaml")["systems"][name])
+
+
+def urls(name: str) -> Sequence[str]:
+    """The extensions that tell one thing, in the order in which one is taken."""
+    return tuple(file_table("profiles.yaml")["extensions"][name])
+
+
+def has_profile(resource: Element, name: str) -> bool:
+    """Whether ``meta.profile`` names one of the profiles of a table; versions behind it do not matter."""
+    meta = resource.json.get("meta")
+    told = meta.get("profile") if isinstance(meta, dict) else None
+    claimed = {each.split("|")[0] for each in told if isinstance(each, str)} if isinstance(told, list) else set()
+    return not claimed.isdisjoint(file_table("profiles.yaml")["profiles"][name])
+
+
+def coded_value(extension: Element | None) -> Concept | None:
+    """``valueCodeableConcept`` of an extension, or its ``valueCoding`` as one."""
+    if extension is None:
+        return None
+    if "valueCodeableConcept" in extension.json:
+        return extension.concept("valueCodeableConcept", at="value")
+    coding = extension.child("valueCoding", at="value")
+    if coding is None:
+        return None
+    return Concept(text=None, codings=[read_coding(coding)], source=coding.source)
 
 
 def pair(row: Any) -> Display:
@@ -115,7 +136,21 @@ def word_of(concept: Concept | None, name: str = "") -> Word | None:
     )
 
 
+def listed_word(concept: Concept | None, name: str) -> Word | None:
+    """The table's word for a code, whatever display stands beside it; else the concept's own words."""
+    found = known_code(concept, name)
+    if found is None:
+        return word_of(concept)
+    coding, listed = found[0], pair(found[1])
+    return Word(value=listed.de, display=listed, source=coding.code_source, code=coding.code, system=coding.system)
+
+
 def _says_no_more(text: str, listed: Display, concept: Concept) -> bool:
     """Whether the source's words are the table's, or SNOMED CT's own English name of the code."""
     names = [without_qualifier(each.display) for each in concept.codings if each.system == SNOMED and each.display]
     return text.casefold() in {listed.de.casefold(), listed.en.casefold()} or (text in names and text.isascii())
+
+
+ATC_SYSTEMS = frozenset(systems("atc"))
+ICD10_SYSTEMS = systems("icd10")
+OPS_SYSTEMS = frozenset(systems("ops"))

@@ -225,17 +225,18 @@ def read_resource(resource: Resource, notes: list[str]) -> Element:
     return Element(json=resource, home=f"{kind}/{identifier if fitting else '-'}", path="", notes=notes)
 
 
+def read_coding(element: Element) -> Coding:
+    return Coding(
+        system=element.word("system"),
+        code=element.word("code"),
+        display=element.word("display"),
+        source=element.source,
+        code_source=f"{element.source}.code",
+        display_source=f"{element.source}.display",
+        element=element,
+    )
+
+
 def read_concept(element: Element) -> Concept:
-    codings = [
-        Coding(
-            system=each.word("system"),
-            code=each.word("code"),
-            display=each.word("display"),
-            source=each.source,
-            code_source=f"{each.source}.code",
-            display_source=f"{each.source}.display",
-            element=each,
-        )
-        for each in element.children("coding")
-    ]
+    codings = [read_coding(each) for each in element.children("coding")]
     return Concept(text=element.text("text"), codings=codings, source=element.source)

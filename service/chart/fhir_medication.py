@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from service.chart.codes import ATC_SYSTEMS
+from service.chart.codes import ATC_SYSTEMS, has_profile
 from service.chart.dates import Moment
 from service.chart.element import Concept, Element, Leaf, read_concept
 from service.chart.fhir_tumour import icd10_of, is_tumour
@@ -68,6 +68,7 @@ def _item(resource: Element, tumours: frozenset[str], records: Records) -> Item 
     systemic = not discharge and (
         (resource.home.startswith("MedicationAdministration/") and (is_oncological(drug.atc) or not drug.atc))
         or is_oncological(drug.atc)
+        or has_profile(resource, "oncological_medication")
         or _for_a_tumour(resource, tumours)
     )
     if (

@@ -22,7 +22,10 @@ def read_findings(records: Records) -> Iterator[Item]:
     for observation in records.of("Observation"):
         kind = kind_of(observation)
         if kind == "performance":
-            _keep_newest(scores, observation)
+            _keep_newest(scores, observation, observation)
+        elif scored := _scored_components(observation):
+            for each in scored:
+                _keep_newest(scores, each, observation)
         elif kind == "toxicity":
             yield from _toxicity(observation, observation.concept("code"))
         elif kind == "lab":
@@ -37,15 +40,21 @@ def read_findings(records: Records) -> Iterator[Item]:
         yield from _allergy(intolerance)
 
 
-def _keep_newest(scores: dict[str, tuple[str, Item]], observation: Element) -> None:
-    known = known_code(observation.concept("code"), "performance")
-    score = score_of(observation)
+def _scored_components(observation: Element) -> list[Element]:
+    components = observation.children("component") if "component" in observation.json else []
+    return [each for each in components if known_code(each.concept("code"), "performance")]
+
+
+def _keep_newest(scores: dict[str, tuple[str, Item]], told: Element, observation: Element) -> None:
+    """``told``: the Observation itself, or a component of it."""
+    known = known_code(told.concept("code"), "performance")
+    score = score_of(told)
     if known is None:
         return
     name = str(known[1])
     value = performance_value(name, score) if score else None
     if value is None:
-        observation.note("value is no performance score, left out")
+        told.note("value is no performance score, left out")
         return
     moment = moment_of(observation)
     at = moment.value.utc if moment else ""
@@ -155,6 +164,10 @@ def _grade(event: Element) -> Value | None:
         for coding in concept.codings if concept else []:
             if coding.code:
                 return _ctcae(coding.code, f"{coding.source}.code", extension)
+    severity = event.concept("severity") if "severity" in event.json else None
+    for coding in severity.codings if severity else []:
+        if coding.code in ("1", "2", "3", "4", "5"):
+            return _ctcae(coding.code, coding.code_source, event)
     if event.home.startswith("Observation/"):
         score = score_of(event)
         return _ctcae(score.value, score.source, event) if score else None

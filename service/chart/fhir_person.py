@@ -114,20 +114,21 @@ def joined(parts: list[Leaf[str]]) -> Leaf[str]:
 
 def _identifier(element: Element, kinds: tuple[str, ...]) -> Leaf[str] | None:
     """The identifier of the first kind given that there is, else one without a type, else the first."""
-    found = [(each, _kind_of(each)) for each in element.children("identifier") if each.text("value")]
+    found = [(each, _kinds_of(each)) for each in element.children("identifier") if each.text("value")]
     if not found:
         return None
     for kind in (*kinds, ""):
         for each, own in found:
-            if own == kind and each.word("use") != "old":
+            if kind in own and each.word("use") != "old":
                 return each.text("value")
     return found[0][0].text("value")
 
 
-def _kind_of(identifier: Element) -> str:
+def _kinds_of(identifier: Element) -> list[str]:
+    """Codes of its type; one empty where it has none."""
     kind = identifier.child("type")
     codings = kind.children("coding") if kind else []
-    return codings[0].word("code") if codings else ""
+    return [each.word("code") for each in codings] or [""]
 
 
 def _visit(encounter: Element, records: Records) -> Item:

@@ -22,6 +22,7 @@ _IMAGING = re.compile(
 )
 _TALK = re.compile(r"besprech|discuss|befund|result|aufklärung", re.IGNORECASE)
 _IMAGING_CODES = frozenset({"363679005", "363680008", "imaging", "RAD", "394914008"})
+_DRUGS = ("MedicationStatement", "MedicationAdministration")
 _OPEN = frozenset({"active", "on-hold", "unknown", ""})
 
 
@@ -32,11 +33,11 @@ def is_imaging(text: str) -> bool:
 def read_procedures(records: Records) -> Iterator[Item]:
     """Surgery, biopsy, brachytherapy: what is no radiotherapy course."""
     courses = {each.home for each in records.of("Procedure") if is_radiotherapy(each)}
+    therapies = {home for kind in _DRUGS for each in records.of(kind) for home in _parents(each)}
     for procedure in records.of("Procedure"):
-        if procedure.home in courses or procedure.word("status") in ("preparation", "unknown"):
+        if procedure.home in courses | therapies or procedure.word("status") in ("preparation", "unknown"):
             continue
-        parents = procedure.children("partOf") if "partOf" in procedure.json else []
-        if any(local(each.word("reference")) in courses for each in parents):
+        if not courses.isdisjoint(_parents(procedure)):
             continue
         name = word_of(procedure.concept("code"), "procedure")
         if name is None:
@@ -47,6 +48,13 @@ def read_procedures(records: Records) -> Iterator[Item]:
             values["date"] = a_date(start)
         day = start.value.date if start else ""
         yield Item(kind="procedure", key=f"{name.value.casefold()}|{day}", values=values, date=day)
+
+
+def _parents(resource: Element) -> list[str]:
+    """What a resource is part of: oBDS drugs are part of the Procedure that is their systemic therapy."""
+    return [
+        local(each.word("reference")) for each in (resource.children("partOf") if "partOf" in resource.json else [])
+    ]
 
 
 def read_appointments(records: Records) -> Iterator[Item]:

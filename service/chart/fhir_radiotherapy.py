@@ -1,6 +1,6 @@
-"""Radiotherapy courses: mCODE's course summary and its phases, CodeX RT's planned course.
+"""Radiotherapy courses: mCODE's course summary and its phases, CodeX RT's planned course, oBDS courses.
 
-A course is a Procedure 1217123003; its phases (1222565005, ``partOf`` the course) are no courses. The
+In mCODE a course is a Procedure 1217123003; its phases (1222565005, ``partOf`` the course) are no courses. The
 summary's doses stand. Where it gives none for a volume, the phases' doses to that volume are added,
 since phases follow one another; doses to different volumes are never added (ICRU 83).
 """
@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from service.chart.codes import Word, known_code, table, word_of
+from service.chart.codes import OPS_SYSTEMS, Word, coded_value, has_profile, known_code, table, urls, word_of
 from service.chart.dates import Moment
 from service.chart.element import Concept, Element, Leaf
-from service.chart.fhir_volumes import CODEX, DOSES, MCODE, read_volumes, sources_of, whole_number
+from service.chart.fhir_volumes import read_volumes, sources_of, whole_number
 from service.chart.items import Item, Value
+from service.chart.obds_volumes import irradiations, side_of, target_words, technique
 from service.chart.records import Records, local
 from service.chart.sides import side_of_site
 from service.chart.values import a_code, a_count, a_date, a_word
@@ -21,26 +22,33 @@ from service.model import FactType
 from service.radiotherapy import sequential_sum
 
 _STATUSES = frozenset({"completed", "stopped", "in-progress", "on-hold", "preparation"})
-_SESSIONS = (
-    f"{MCODE}mcode-radiotherapy-sessions",
-    f"{CODEX}codexrt-radiotherapy-sessions",
-    f"{MCODE}mcode-radiotherapy-fractions-delivered",
-    f"{CODEX}codexrt-radiotherapy-fractions-delivered",
-    f"{CODEX}codexrt-radiotherapy-fractions-planned",
-    f"{CODEX}codexrt-radiotherapy-fractions-prescribed",
-)
+MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition/"
+_OBDS = ("https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/", "http://dktk.dkfz.de/fhir/")
 
 
 def is_radiotherapy(procedure: Element) -> bool:
     """A course, a phase, or a part of one; not to be told as another procedure."""
-    return bool(_role(procedure)) or bool(known_code(procedure.concept("code"), "radiotherapy"))
+    code = procedure.concept("code")
+    return bool(_role(procedure)) or bool(known_code(code, "radiotherapy")) or _is_coded_as_fraction(code)
+
+
+def _is_coded_as_fraction(code: Concept | None) -> bool:
+    """OPS 8-52: a hospital codes it once a fraction."""
+    return code is not None and any(
+        each.system in OPS_SYSTEMS and each.code.startswith(tuple(table("radiotherapy_ops"))) for each in code.codings
+    )
 
 
 def _role(procedure: Element) -> str:
     known = known_code(procedure.concept("code"), "course")
     if known:
         return str(known[1])
-    return "course" if any(procedure.extensions(url) for url in DOSES) else ""
+    category = procedure.concept("category") if isinstance(procedure.json.get("category"), dict) else None
+    if has_profile(procedure, "course") or known_code(category, "course_category"):
+        return "course"
+    if irradiations(procedure) or procedure.extension(*urls("course")):
+        return "course"
+    return "course" if procedure.extension(*urls("dose_to_volume")) else ""
 
 
 def read_courses(records: Records) -> Iterator[Item]:
@@ -54,6 +62,7 @@ def read_courses(records: Records) -> Iterator[Item]:
             if "partOf" in each.json
             else []
         )
+        parents = [home for home in parents if not home.startswith("Observation/")]
         parent = next((home for home in parents if home in homes), parents[0] if parents else "")
         if parent and parent != each.home:
             parts.setdefault(parent, []).append(each)
@@ -107,20 +116,21 @@ def _alike(one: Item, other: Item) -> bool:
 def _course(course: Element | None, phases: Sequence[Element], records: Records) -> Item:
     told = [*([course] if course else []), *phases]
     values: dict[str, Value] = {}
+    irradiated = [one for each in told for one in irradiations(each)]
     if intent := _first(_intent(each) for each in told):
         values["intent"] = intent
-    if technique := _first(_technique(each) for each in told):
-        values["technique"] = technique
+    if used := _first(_technique(each) for each in told) or technique(irradiated):
+        values["technique"] = used
     values |= _period(course, phases)
-    if site := _first(_site(each) for each in told):
+    if site := _targets(irradiated) or _first(_site(each) for each in told):
         values["site"] = site
-    if side := _first(side_of_site(site) for each in told for site in _list(each, "bodySite")):
+    sides = (side_of_site(site) for each in told for site in _list(each, "bodySite"))
+    if side := _first(sides) or _common_side(irradiated):
         values["side"] = side
     if sessions := _sessions(course, phases):
         values["fractions"] = a_count(FactType.FRACTIONS, sessions)
-    status = course.text("status") if course else None
-    if status and status.value in _STATUSES:
-        values["status"] = a_code(FactType.STATUS, status.value, status.source)
+    if course and (status := _status(course)):
+        values["status"] = status
     return Item(
         kind="course",
         key=course.home if course else phases[0].home,
@@ -130,14 +140,38 @@ def _course(course: Element | None, phases: Sequence[Element], records: Records)
     )
 
 
+def _status(course: Element) -> Value | None:
+    """The status; of an oBDS course that is over, whether it was broken off (outcome)."""
+    told = course.text("status")
+    ended = known_code(course.concept("outcome"), "end_reason") if "outcome" in course.json else None
+    if ended and ended[0].system.startswith(_OBDS) and told and told.value in ("completed", "unknown"):
+        return a_code(FactType.STATUS, str(ended[1]), ended[0].code_source)
+    return a_code(FactType.STATUS, told.value, told.source) if told and told.value in _STATUSES else None
+
+
 def _first(found: Iterable[Value | None]) -> Value | None:
     return next((each for each in found if each), None)
 
 
+def _targets(irradiated: Sequence[Element]) -> Value | None:
+    words = target_words(irradiated)
+    return _joined(words) if words else None
+
+
+def _common_side(irradiated: Sequence[Element]) -> Value | None:
+    """The side of all irradiations that have one."""
+    sides = [side for each in irradiated if (side := side_of(each))]
+    return sides[0] if len({each.value for each in sides}) == 1 else None
+
+
 def _intent(element: Element) -> Value | None:
-    extension = element.extension(f"{MCODE}mcode-procedure-intent", f"{MCODE}mcode-treatment-intent")
-    concept = extension.concept("valueCodeableConcept", at="value") if extension else None
-    return intent_value(concept) if concept else None
+    """Curative where it is more exactly adjuvant or neoadjuvant: that, from how it stands to the operation."""
+    told = coded_value(element.extension(*urls("intent")))
+    related = known_code(coded_value(element.extension(*urls("relation_to_surgery"))), "relation_to_surgery")
+    intent = intent_value(told) if told and not known_code(told, "intent_unsaid") else None
+    if related and (intent is None or intent.value == "curative"):
+        return a_code(FactType.INTENT, str(related[1]), related[0].code_source)
+    return intent
 
 
 def intent_value(concept: Concept) -> Value | None:
@@ -223,5 +257,5 @@ def _sessions(course: Element | None, phases: Sequence[Element]) -> Leaf[Decimal
 
 
 def _count(element: Element) -> Leaf[Decimal] | None:
-    extension = element.extension(*_SESSIONS)
+    extension = element.extension(*urls("sessions"))
     return whole_number(extension) if extension else None

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from service.chart import displays
-from service.chart.codes import ICD10_SYSTEMS, icd10_name, known_code, word_of
+from service.chart.codes import (
+    ICD10_SYSTEMS,
+    coded_value,
+    icd10_name,
+    known_code,
+    listed_word,
+    pair,
+    urls,
+    word_of,
+)
 from service.chart.element import Coding, Concept, Element
 from service.chart.items import Item, Value
 from service.chart.observations import kind_of, moment_of, value_of
@@ -19,7 +28,6 @@ from service.chart.tnm import all_categories, category, grading, stage_group
 from service.chart.values import a_date, a_word
 from service.model import Display, FactType, Importance
 
-HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
 _TUMOUR = re.compile(r"C\d\d|D0\d|D3[7-9]|D4[0-8]|D3[23]|D352")
 _METASTASIS = re.compile(r"C7[789]")
 
@@ -51,6 +59,8 @@ def read_conditions(records: Records) -> Iterator[Item]:
         if concept is None:
             continue
         icd10 = icd10_of(concept)
+        if known_code(_certainty(icd10), "certainty_none"):
+            continue
         if (icd10 and is_tumour(icd10.code)) or (icd10 is None and known_code(concept, "tumour")):
             tumours.append((condition, _diagnosis(condition, concept, icd10, of_stay)))
         elif item := _comorbidity(condition, concept, icd10, of_stay):
@@ -89,11 +99,8 @@ def _diagnosis(condition: Element, concept: Concept, icd10: Coding | None, of_st
     side = next((s for s in map(side_of_site, sites) if s), None) or side_of_concept(concept)
     if side:
         values["side"] = side
-    for extension in condition.extensions(HISTOLOGY):
-        histology = word_of(extension.concept("valueCodeableConcept", at="value"), "histology")
-        if histology:
-            values["histology"] = a_word(FactType.TERM, histology)
-            break
+    if histology := word_of(coded_value(condition.extension(*urls("histology"))), "histology"):
+        values["histology"] = a_word(FactType.TERM, histology)
     if date := _date(condition):
         values["date"] = date
     values |= _stage(condition)
@@ -114,6 +121,20 @@ def _comorbidity(condition: Element, concept: Concept, icd10: Coding | None, of_
     return Item(kind="comorbidity", key=key, values=values, rank=_rank(condition, of_stay))
 
 
+def _certainty(icd10: Coding | None) -> Concept | None:
+    """ICD-10-GM's mark beside the code: certain, suspected, excluded, or in the past."""
+    return coded_value(icd10.element.extension(*urls("code_certainty"))) if icd10 else None
+
+
+def _as_certain_as_told(name: Value, icd10: Coding | None) -> Value:
+    known = known_code(_certainty(icd10), "certainty")
+    if known is None:
+        return name
+    form = pair(known[1])
+    shown = Display(de=form.de.format(name.display.de), en=form.en.format(name.display.en))
+    return replace(name, value=shown.de, display=shown, source=f"{name.source} + {known[0].code_source}")
+
+
 def _name_and_code(concept: Concept, icd10: Coding | None, names: str, importance: Importance) -> dict[str, Value]:
     values: dict[str, Value] = {}
     word = word_of(concept, names)
@@ -127,6 +148,8 @@ def _name_and_code(concept: Concept, icd10: Coding | None, names: str, importanc
             source=f"{icd10.source}.code",
             importance=importance,
         )
+    if "name" in values:
+        values["name"] = _as_certain_as_told(values["name"], icd10)
     if icd10:
         values["icd10"] = Value(
             type=FactType.ICD10,
@@ -184,15 +207,26 @@ def _with_observations(tumours: list[tuple[Element, Item]], records: Records) ->
     observations = sorted(records.of("Observation"), key=_newest_first)
     for observation in observations:
         kind = kind_of(observation)
-        if kind not in ("tnm", "grading", "marker"):
+        if kind not in ("tnm", "grading", "marker", "histology", "metastasis"):
             continue
         focus = [local(each.word("reference")) for each in observation.children("focus")]
         named = next((homes[each] for each in focus if each in homes), staged.get(observation.home))
         if named is None and any(each.startswith("Condition/") for each in focus):
             continue
         place = first if named is None else named
-        items[place] = _attached(items[place], kind, observation)
+        for each in [observation, *_categories(kind, observation)]:
+            items[place] = _attached(items[place], kind, each)
     return [with_tnm(item) for item in items.values()]
+
+
+def _categories(kind: str, observation: Element) -> list[Element]:
+    """TNM categories told as components of their stage group."""
+    components = observation.children("component") if kind == "tnm" and "component" in observation.json else []
+    return [each for each in components if known_code(each.concept("code"), "tnm")]
+
+
+def _has_value(observation: Element) -> bool:
+    return any(name.startswith("value") for name in observation.json)
 
 
 def _stage_assessments(tumours: Sequence[tuple[Element, Item]]) -> dict[str, int]:
@@ -213,7 +247,12 @@ def _attached(item: Item, kind: str, observation: Element) -> Item:
     if kind == "marker":
         marker = _marker(observation)
         return replace(item, parts=(*item.parts, marker)) if marker else item
-    found = _grading(observation) if kind == "grading" else _category(observation)
+    if kind == "metastasis":
+        site = _metastasis(observation)
+        return replace(item, parts=(*item.parts, site)) if site else item
+    found = {"grading": _grading, "histology": _histology}.get(kind, _category)(observation)
+    if found is None and kind == "tnm" and not _has_value(observation):
+        return item
     if found is None:
         observation.note("value is no category of TNM, stage or grade, left out")
         return item
@@ -245,6 +284,7 @@ def _category(observation: Element) -> tuple[str, Value] | None:
     if known is None:
         return None
     prefix, axis = str(known[1]).split()
+    prefix = _told_prefix(observation) or prefix.removeprefix("x")
     texts, source = _said(observation)
     for text in texts:
         if axis == "stage":
@@ -253,6 +293,34 @@ def _category(observation: Element) -> tuple[str, Value] | None:
         elif found := category(text, axis, prefix):
             return axis, _coded(FactType.TNM, found, source)
     return None
+
+
+def _told_prefix(observation: Element) -> str:
+    """oBDS: c, p or u beside the category; what ultrasound found is clinical."""
+    code = observation.child("code")
+    for place in (code, observation):
+        told = coded_value(place.extension(*urls("tnm_prefix"))) if place else None
+        for coding in told.codings if told else []:
+            if coding.code in ("c", "p", "u"):
+                return "p" if coding.code == "p" else "c"
+    return ""
+
+
+def _histology(observation: Element) -> tuple[str, Value] | None:
+    word = word_of(observation.concept("valueCodeableConcept", at="value"), "histology")
+    return ("histology", a_word(FactType.TERM, word)) if word else None
+
+
+def _metastasis(observation: Element) -> Item | None:
+    """Told as a marker of the tumour: a place is no diagnosis with a code of its own."""
+    word = listed_word(observation.concept("valueCodeableConcept", at="value"), "metastasis")
+    if word is None:
+        return None
+    shown = Display(de=f"Fernmetastasen: {word.display.de}", en=f"distant metastases: {word.display.en}")
+    value = replace(a_word(FactType.TEXT, word), value=shown.de, display=shown)
+    moment = moment_of(observation)
+    day = moment.value.date if moment else ""
+    return Item(kind="marker", key=_marker_key(shown.en), values={"": value}, date=day)
 
 
 def _grading(observation: Element) -> tuple[str, Value] | None:

@@ -1,27 +1,18 @@
-"""Irradiated volumes with their doses: from a course summary, its phases, or a prescription."""
+"""Irradiated volumes with their doses: from a course summary, its phases, or a prescription (mCODE, CodeX RT); or
+from the irradiations of a German registry's course (oBDS)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from service.chart.codes import word_of
+from service.chart.codes import urls, word_of
 from service.chart.element import Element, Leaf
 from service.chart.items import Item, Value
+from service.chart.obds_volumes import irradiations, volume_name
 from service.chart.records import Records, local
 from service.chart.values import a_count, a_dose, a_text, a_word, gray_of
 from service.model import FactType, Importance
 from service.radiotherapy import agree, dose_per_fraction, sequential_sum
-
-MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition/"
-CODEX = "http://hl7.org/fhir/us/codex-radiation-therapy/StructureDefinition/"
-DOSES = (
-    f"{MCODE}mcode-radiotherapy-dose-delivered-to-volume",
-    f"{CODEX}codexrt-radiotherapy-dose-prescribed-to-volume",
-    f"{CODEX}codexrt-radiotherapy-dose-planned-to-volume",
-)
-_TOTAL = ("totalDoseDelivered", "totalDosePrescribed", "totalDosePlanned", "totalDose")
-_SINGLE = ("fractionDoseDelivered", "fractionDosePrescribed", "fractionDosePlanned", "fractionDose", "dosePerFraction")
-_FRACTIONS = ("fractionsDelivered", "fractionsPrescribed", "fractionsPlanned", "fractions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +128,13 @@ def _uniform(parts: Sequence[Told]) -> bool:
 
 
 def _told(element: Element, records: Records) -> list[Told]:
-    extensions = [each for url in DOSES for each in element.extensions(url)]
-    found: dict[str, Told] = {}
+    extensions = [each for url in urls("dose_to_volume") for each in element.extensions(url)]
+    found: dict[str, Told] = {each.key: each for each in _irradiations(element)}
     for position, extension in enumerate(extensions):
         name, key = _name(extension, records)
-        total = _dose(extension, _TOTAL)
-        single = _dose(extension, _SINGLE)
-        counted = extension.extension(*_FRACTIONS)
+        total = _dose(extension, urls("total_dose"))
+        single = _dose(extension, urls("fraction_dose"))
+        counted = extension.extension(*urls("fractions"))
         fractions = whole_number(counted) if counted else None
         if total and single and fractions and not agree(total.value, single.value, int(fractions.value)):
             extension.note("dose, dose per fraction and fractions do not agree")
@@ -155,8 +146,19 @@ def _told(element: Element, records: Records) -> list[Told]:
     return list(found.values())
 
 
-def _dose(extension: Element, urls: tuple[str, ...]) -> Leaf[Decimal] | None:
-    part = extension.extension(*urls)
+def _irradiations(element: Element) -> Iterator[Told]:
+    for each in irradiations(element):
+        yield Told(
+            key=each.source,
+            name=volume_name(each),
+            dose=_dose(each, urls("irradiation_dose")),
+            single=_dose(each, urls("irradiation_fraction_dose")),
+            fractions=None,
+        )
+
+
+def _dose(extension: Element, names: Sequence[str]) -> Leaf[Decimal] | None:
+    part = extension.extension(*names)
     return gray_of(part.child("valueQuantity", at="value")) if part else None
 
 

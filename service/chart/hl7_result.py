@@ -81,6 +81,8 @@ def read_results(messages: Sequence[Message], mapping: ChartMapping, notes: list
         kind = kind_of_code(result.code)
         if kind in ("tnm", "grading"):
             _keep(tumour, _category(result, kind, notes), result)
+        elif kind == "histology":
+            _keep(tumour, _histology(result), result)
         elif kind == "performance":
             _keep(scores, _score(result, notes), result)
         elif kind == "marker":
@@ -113,6 +115,7 @@ def _category(result: Result, kind: str, notes: list[str]) -> tuple[str, Value] 
     said = [each for each in (leaf(result.segment, 5), leaf(result.segment, 5, component=2)) if each]
     known = known_code(result.code, "tnm")
     prefix, axis = str(known[1]).split() if known else ("", "grading")
+    prefix = prefix.removeprefix("x")
     coded = known_code(concept(result.segment, 5), "grading_value") if kind == "grading" else None
     if coded:
         return axis, Value(
@@ -132,6 +135,11 @@ def _category(result: Result, kind: str, notes: list[str]) -> tuple[str, Value] 
             return axis, Value(type=type_, value=value, display=displays.same_in_both(value), source=each.source)
     notes.append(f"{result.segment.source(5)}: value is no category of TNM, stage or grade, left out")
     return None
+
+
+def _histology(result: Result) -> tuple[str, Value] | None:
+    word = word_of(concept(result.segment, 5), "histology")
+    return ("histology", a_word(FactType.TERM, word)) if word else None
 
 
 def _score(result: Result, notes: list[str]) -> tuple[str, Value] | None:

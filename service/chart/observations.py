@@ -14,7 +14,8 @@ from service.chart.values import a_text, a_word, an_amount, quantity_unit
 from service.model import FactType, Importance
 from service.radiotherapy import plain
 
-Kind = Literal["tnm", "grading", "marker", "performance", "toxicity", "lab", ""]
+CodeKind = Literal["tnm", "grading", "histology", "metastasis", "marker", "performance", ""]
+Kind = CodeKind | Literal["toxicity", "lab"]
 
 CTCAE_GRADE = "http://hl7.org/fhir/us/ctcae/StructureDefinition/ctcae-grade"
 _OTHER_CATEGORIES = frozenset({"vital-signs", "social-history", "imaging", "exam", "survey", "procedure", "therapy"})
@@ -33,7 +34,7 @@ def kind_of(observation: Element) -> Kind:
     if code is None:
         return ""
     said = kind_of_code(code)
-    if said in ("tnm", "grading", "performance"):
+    if said in ("tnm", "grading", "histology", "metastasis", "performance"):
         return said
     if observation.extensions(CTCAE_GRADE):
         return "toxicity"
@@ -45,7 +46,7 @@ def kind_of(observation: Element) -> Kind:
     return ""
 
 
-def kind_of_code(code: Concept) -> Literal["tnm", "grading", "marker", "performance", ""]:
+def kind_of_code(code: Concept) -> CodeKind:
     """What a code tells by itself, in FHIR and in HL7 v2; a laboratory test needs more than its code."""
     if known_code(code, "tnm"):
         return "tnm"
@@ -53,6 +54,10 @@ def kind_of_code(code: Concept) -> Literal["tnm", "grading", "marker", "performa
         return "grading"
     if known_code(code, "performance"):
         return "performance"
+    if known_code(code, "histology_code"):
+        return "histology"
+    if known_code(code, "metastasis_code"):
+        return "metastasis"
     if known_code(code, "marker") or _names_a_marker(code):
         return "marker"
     if known_code(code, "told_lab") and _INITIAL.search(code.text.value if code.text else ""):
@@ -145,8 +150,9 @@ def score_of(observation: Element) -> Leaf[str] | None:
     for coding in concept.codings:
         if coding.code in answers:
             return Leaf(value=answers[coding.code], source=f"{coding.source}.code")
-        if coding.code.isdigit() and len(coding.code) <= 3:
-            return Leaf(value=coding.code, source=f"{coding.source}.code")
+        digits = coding.code.removesuffix("%")
+        if digits.isascii() and digits.isdigit() and len(digits) <= 3:
+            return Leaf(value=digits, source=f"{coding.source}.code")
     digits = digits_in(concept.words())
     return Leaf(value=digits, source=concept.source) if digits else None
 

@@ -2,14 +2,12 @@
 
 import re
 
-from service.chart.codes import known_code
+from service.chart.codes import coded_value, known_code, urls
 from service.chart.element import Concept, Element, read_concept
 from service.chart.items import Value
 from service.chart.values import a_code
 from service.model import FactType
 
-LATERALITY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-laterality-qualifier"
-_SIDE_OF_CODE = "http://fhir.de/StructureDefinition/seitenlokalisation"
 _BOTH = re.compile(r"\b(?:beid(?:seits|e|er)|bds\.?|bilateral|both)(?!\w)", re.IGNORECASE)
 _RIGHT = re.compile(r"\b(?:rechts(?:seitig\w*)?|rechte[rnms]?|re\.|right)(?!\w)", re.IGNORECASE)
 _LEFT = re.compile(r"\b(?:links(?:seitig\w*)?|linke[rnms]?|li\.|left)(?!\w)", re.IGNORECASE)
@@ -19,8 +17,8 @@ def side_of_site(site: Element | None) -> Value | None:
     """The side of a bodySite: its laterality qualifier, else its words."""
     if site is None:
         return None
-    for extension in site.extensions(LATERALITY):
-        concept = extension.concept("valueCodeableConcept", at="value")
+    for extension in (each for url in urls("laterality") for each in site.extensions(url)):
+        concept = coded_value(extension)
         if concept and (found := side_of_concept(concept)):
             return found
     for part in site.children("coding"):
@@ -46,7 +44,7 @@ def side_of_concept(concept: Concept) -> Value | None:
 
 def _of_german_extension(coding: Element) -> Value | None:
     """ICD-10-GM's own mark of the side (R, L, B) beside the code."""
-    for extension in coding.extensions(_SIDE_OF_CODE):
+    for extension in (each for url in urls("code_side") for each in coding.extensions(url)):
         mark = extension.child("valueCoding", at="value")
         side = {"R": "right", "L": "left", "B": "bilateral"}.get(mark.word("code")) if mark else None
         if mark and side:
