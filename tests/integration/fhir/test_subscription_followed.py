@@ -33,7 +33,7 @@ def encounter(**members: Any) -> Resource:
 
 def another(number: int, **members: Any) -> Resource:
     system = "https://kis.example/fall"
-    return encounter(id=f"e{number}", identifier=[{"system": system, "value": f"F{number}"}], **members)
+    return encounter(id=f"v{number}", identifier=[{"system": system, "value": f"F{number}"}], **members)
 
 
 def a_course(**members: Any) -> Resource:
@@ -176,7 +176,7 @@ def test_events_that_come_twice_and_in_the_wrong_order_harm_nothing(backport: Se
     for bundle in (told[2], told[0], told[1], told[2], told[0]):
         assert backport.post("/fhir/notify", bundle).status_code == 200
     assert {"KIS|F1", "KIS|F2", "KIS|F3"} <= states(backport).keys()
-    per_visit = [stored.control_id for stored in backport.kept() if "/e" in stored.control_id]
+    per_visit = [stored.control_id for stored in backport.kept() if "/v" in stored.control_id]
     assert len(per_visit) == len(set(per_visit))
     assert last_number(backport) == "3"
 
