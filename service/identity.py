@@ -27,11 +27,13 @@ def present_names(aliases: Iterable[Alias]) -> dict[str, str]:
         for key in (alias.former, alias.present):
             groups.setdefault(key, {key})
             names.setdefault(key, key)
-        if alias.former == alias.present:
-            continue
         former, present = groups[alias.former], groups[alias.present]
-        # into a number that was itself given up before: it goes by what that one goes by
-        name = alias.present if former is present else names[alias.present]
+        if former is present:
+            if names[alias.former] != alias.former:
+                continue  # told again
+            name = alias.present
+        else:
+            name = names[alias.present]  # if that one was given up before, what it goes by
         present |= former
         for key in present:
             groups[key], names[key] = present, name
