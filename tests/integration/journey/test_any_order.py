@@ -131,9 +131,23 @@ _QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(Hea
 def test_in_any_order_the_same_messages_give_the_same_cases(
     told: list[bytes], data: st.DataObject, _migrated_sqlite: Path, ring: KeyRing
 ) -> None:
+    compare(told, data, _migrated_sqlite, ring)
+
+
+@pytest.mark.slow
+@settings(_QUICK, max_examples=500)
+@given(told=st.lists(messages(), min_size=4, max_size=12), data=st.data())
+def test_in_any_order_many_messages_give_the_same_cases(
+    told: list[bytes], data: st.DataObject, _migrated_sqlite: Path, ring: KeyRing
+) -> None:
+    compare(told, data, _migrated_sqlite, ring)
+
+
+def compare(told: list[bytes], data: st.DataObject, template: Path, ring: KeyRing) -> None:
+    """By time, and by chance with some told twice: the cases are equal in key, state, status and messages."""
     arrived = data.draw(st.permutations(told))
     repeated = data.draw(st.lists(st.sampled_from(told), max_size=3))
-    with ward(_migrated_sqlite, ring) as by_time, ward(_migrated_sqlite, ring) as by_chance:
+    with ward(template, ring) as by_time, ward(template, ring) as by_chance:
         for body in in_time(told):
             by_time.read(body)
         for body in [*arrived, *repeated]:
