@@ -170,6 +170,7 @@ def _report(tx: Transaction, case_id: str) -> dict[str, Any]:
         **_row(case),
         "next": _next_action(case, steps),
         "signed": signature.signed_at.isoformat(timespec="seconds") if signature else None,
+        "start": tx.get("start", case_id),
         "timeline": timeline,
     }
 

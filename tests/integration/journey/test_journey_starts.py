@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
 from journey_world import KEY, Journey, adt, oru
 
@@ -11,7 +13,9 @@ from service import rescue, signoff
 from service.errors import NotAllowed, UnusableInput
 from service.model import Case, CaseState, LetterKind, Trigger
 from service.on_demand import request_draft
+from service.ports import Resource
 from service.starting import Rule
+from service.visits import Visit, file_visit
 
 COURSE_END = Rule(name="course", departments=("RT-*",), trigger=Trigger.COURSE_END)
 OFF = Rule(name="off", departments=("RT-*",), trigger=None)
@@ -105,6 +109,52 @@ def test_a_department_that_is_switched_off_gets_no_letter_and_its_neighbour_does
     assert journey.case.state is CaseState.OPEN
     receive(journey, adt("A03", minute=20))
     assert begun(journey)["rule"] == "rest"
+
+
+ENCOUNTER: dict[str, Any] = {
+    "resourceType": "Encounter",
+    "id": "e1",
+    "status": "in-progress",
+    "class": {"code": "AMB"},
+    "identifier": [{"system": "KIS", "value": "F4711"}],
+    "location": [{"location": {"display": "RT-AMB"}}],
+}
+COURSE: dict[str, Any] = {
+    "resourceType": "Procedure",
+    "id": "p1",
+    "status": "completed",
+    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "1217123003"}]},
+    "encounter": {"reference": "Encounter/e1"},
+}
+
+
+def file(journey: Journey, encounter: Resource, *others: Resource) -> None:
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in (encounter, *others)]}
+    file_visit(journey.world, Visit(encounter=encounter, patient=None, body=orjson.dumps(bundle)))
+    journey.run_all()
+
+
+def test_a_completed_procedure_starts_the_letter_of_its_ambulatory_visit(journey: Journey) -> None:
+    by_rules(journey, COURSE_END, OFF)
+    file(journey, ENCOUNTER, COURSE | {"status": "in-progress"})
+    assert journey.case.state is CaseState.OPEN
+    file(journey, ENCOUNTER, COURSE)
+    assert journey.case.state is CaseState.IN_INBOX
+    assert begun(journey)["letter"] == "end_of_radiotherapy"
+
+
+def test_an_encounter_of_test_data_starts_nothing_however_its_course_went(journey: Journey) -> None:
+    by_rules(journey, COURSE_END, DISCHARGE)
+    file(journey, ENCOUNTER | {"meta": {"security": [{"code": "HTEST"}]}, "status": "finished"}, COURSE)
+    assert journey.case.state is CaseState.OPEN
+
+
+def test_a_finished_ambulatory_encounter_is_a_follow_up(journey: Journey) -> None:
+    by_rules(journey, Rule(name="visits", departments=("RT-AMB",), trigger=Trigger.FOLLOW_UP))
+    file(journey, ENCOUNTER)
+    assert journey.case.state is CaseState.OPEN
+    file(journey, ENCOUNTER | {"status": "finished"})
+    assert begun(journey)["trigger"] == "follow_up"
 
 
 # ---------------------------------------------------------------- one letter a visit

@@ -194,6 +194,8 @@ def test_the_rules_in_force_are_shown_in_their_order(
         (2, "visits", "follow_up"),
         (3, "wards", "discharge"),
     ]
+    settings = json.loads(epikrise(capsys, monkeypatch, "config", "check", "--json")[1])
+    assert [rule["name"] for rule in settings["letter"]["rules"]] == ["course", "visits", "wards"]
     assert (rows[1]["classes"], rows[1]["at"], rows[0]["letter"]) == (["O"], "end", "end_of_radiotherapy")
 
 

@@ -155,6 +155,8 @@ def test_a_draft_is_begun_for_who_asks_and_the_trail_says_for_whom(epikrise: Ope
 
     assert begun.data == {"case": case.id, "done": "draft begun"}
     assert again.data == {"case": case.id, "done": "nothing to begin: the case is discharged"}
+    started = epikrise("case", "show", case.id, "--json").data["start"]
+    assert (started["trigger"], started["letter"]) == ("request", "end_of_radiotherapy")
     rows = epikrise("audit", "export", "--json").data
     asked = [(row["actor"], row["detail"]) for row in rows if row["action"] == "draft_requested"]
     assert asked == [("Dr. Muster", "end_of_radiotherapy")]
