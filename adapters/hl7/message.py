@@ -65,14 +65,21 @@ class Message:
         self.type = self.header.value(9)
         self.trigger = self.header.value(9, component=2)
         self._read: dict[int, Segment] = {}
+        self._by_name: dict[str, tuple[Segment, ...]] = {}
 
     def segments(self, *names: str) -> Sequence[Segment]:
         if not names:
             return tuple(self._segment(place) for place in range(len(self._lines)))
-        places = [place for name in names for place in self._places.get(name, ())]
-        if len(names) > 1:
-            places.sort()
-        return tuple(self._segment(place) for place in dict.fromkeys(places))
+        if len(names) == 1:
+            return self._named(names[0])
+        places = {place for name in names for place in self._places.get(name, ())}
+        return tuple(self._segment(place) for place in sorted(places))
+
+    def _named(self, name: str) -> tuple[Segment, ...]:
+        found = self._by_name.get(name)
+        if found is None:
+            found = self._by_name[name] = tuple(self._segment(place) for place in self._places.get(name, ()))
+        return found
 
     def _segment(self, place: int) -> Segment:
         segment = self._read.get(place)

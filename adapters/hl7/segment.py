@@ -1,9 +1,12 @@
 """One segment of an HL7 v2 message, taken apart when somebody asks (HL7 2.9 chapter 2.5)."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from typing import Final
 
 from adapters.hl7.text import Separators, unescape
+
+_DELIMITED: Final = ("MSH", "FHS", "BHS")
+"""Whose first two fields are the separators themselves."""
 
 
 class Segment:
@@ -22,23 +25,29 @@ class Segment:
         self._text = text
         self._separators = separators
         self._control_id = control_id
+        self._split: list[str] | None = None
 
-    @cached_property
+    @property
     def _fields(self) -> list[str]:
-        fields = self._text.split(self._separators.field)
-        return fields if self.name != "MSH" else [fields[0], self._separators.field, *fields[1:]]
+        if self._split is None:
+            fields = self._text.split(self._separators.field)
+            self._split = fields if self.name != "MSH" else [fields[0], self._separators.field, *fields[1:]]
+        return self._split
 
     def value(self, field: int, *, component: int = 1, sub: int = 1, repetition: int = 1) -> str:
         """One subcomponent, escapes resolved; ``""`` where there is none."""
         raw = self._raw(field, repetition)
-        if not self._is_delimiters(field):
-            raw = _part(_part(raw, self._separators.component, component), self._separators.sub, sub)
-            return unescape(raw, self._separators, self.encoding)
-        return raw if component == sub == 1 else ""
+        if not raw:
+            return ""
+        if field <= 2 and self.name in _DELIMITED:
+            return raw if component == sub == 1 else ""
+        marks = self._separators
+        raw = _part(_part(raw, marks.component, component), marks.sub, sub)
+        return unescape(raw, marks, self.encoding) if marks.escape in raw else raw
 
     def repetitions(self, field: int) -> int:
         """How many repetitions the field has; 0 if it is absent or empty."""
-        if field < 1 or field >= len(self._fields) or not self._fields[field]:
+        if not self.sent(field):
             return 0
         if self._is_delimiters(field) or not self._separators.repetition:
             return 1
@@ -56,7 +65,8 @@ class Segment:
 
     def sent(self, field: int) -> str:
         """The whole field as sent: not taken apart, escapes not resolved."""
-        return self._fields[field] if 1 <= field < len(self._fields) else ""
+        fields = self._fields
+        return fields[field] if 1 <= field < len(fields) else ""
 
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
@@ -65,22 +75,21 @@ class Segment:
         return place if component is None else f"{place}.{component}"
 
     def _raw(self, field: int, repetition: int) -> str:
-        if field < 1 or field >= len(self._fields):
+        raw = self.sent(field)
+        if not raw:
             return ""
-        if self._is_delimiters(field):
-            return self._fields[field] if repetition == 1 else ""
-        return _part(self._fields[field], self._separators.repetition, repetition)
+        if field <= 2 and self.name in _DELIMITED:
+            return raw if repetition == 1 else ""
+        return _part(raw, self._separators.repetition, repetition)
 
     def _is_delimiters(self, field: int) -> bool:
-        return field <= 2 and self.name in ("MSH", "FHS", "BHS")
+        return field <= 2 and self.name in _DELIMITED
 
 
 def _part(text: str, separator: str, number: int) -> str:
-    if number < 1:
-        return ""
-    if not separator:
+    if not separator or separator not in text:
         return text if number == 1 else ""
     if number == 1:
         return text.partition(separator)[0]
-    parts = text.split(separator, number)
+    parts = text.split(separator, number) if number > 1 else ()
     return parts[number - 1] if number <= len(parts) else ""

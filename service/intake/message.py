@@ -28,7 +28,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     """
     warnings: list[str] = []
     kind, trigger = name_message(message)
-    ack = acknowledge(message)
+    ack = _acknowledge(message, kind, trigger)
     is_taken = ack.error is None and not is_acknowledgment(message)
     event = find_event(message, kind, trigger, warnings) if is_taken else Event.IGNORED
     event_time = _event_time(message, kind, local, warnings)
@@ -58,7 +58,11 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
 
 def acknowledge(message: Message) -> Ack:
     """What the sender of ``message`` is told: all that has to be known before it is answered. Never raises."""
-    fault = None if is_acknowledgment(message) else _find_fault(message, *name_message(message))
+    return _acknowledge(message, *name_message(message))
+
+
+def _acknowledge(message: Message, kind: str, trigger: str) -> Ack:
+    fault = None if is_acknowledgment(message) else _find_fault(message, kind, trigger)
     return answer(message, fault[0], fault[1]) if fault else answer(message, POSITIVE)
 
 
