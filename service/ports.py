@@ -20,6 +20,7 @@ from service.model import (
     NewMessage,
     Posted,
     RawLetter,
+    SealedMessage,
     Signature,
     StageHealth,
     Start,
@@ -101,7 +102,7 @@ class Transaction(Protocol):
         """Keep bytes. Returns (message id, is new): the same sender, control id and digest is not new
         and returns the id of the first."""
 
-    def add_messages(self, new: Sequence[NewMessage]) -> Sequence[tuple[str, bool]]:
+    def add_messages(self, new: Sequence[NewMessage | SealedMessage]) -> Sequence[tuple[str, bool]]:
         """Many at once, a few statements for all: as :meth:`add_message` for each, in order."""
 
     def message(self, message_id: str) -> StoredMessage: ...
@@ -197,8 +198,8 @@ class Transaction(Protocol):
         subject, for there is never a second. What a running step has already read it does not read again:
         give the cause of the new work as ``subject`` where that matters."""
 
-    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[Step]:
-        """One step for each subject, due now, of no case yet: as :meth:`add_step` for each, in order."""
+    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[str]:
+        """Ids of one step for each subject, due now, of no case yet: as :meth:`add_step` for each, in order."""
 
     def step(self, step_id: str) -> Step: ...
     def steps_of(self, case_id: str) -> Sequence[Step]: ...
@@ -273,8 +274,9 @@ class ChartSource(Protocol):
     """The EHR's FHIR API as a source of the chart."""
 
     def resources(self, case_key: str, patient_id: str) -> Sequence[Resource]:
-        """All resources of one visit's patient that the chart reads; empty if the EHR has none.
-        Raises EhrUnavailable."""
+        """All resources of one visit's patient that the chart reads; empty if the EHR has none. An
+        OperationOutcome among them says what the EHR refuses for good (``expression``: the type; ``details``: why).
+        Raises EhrUnavailable, EhrRefused: half a chart is never given for a whole one."""
 
     def references(self, case_key: str, patient_id: str = "") -> tuple[str, str, str]:
         """(patient, encounter, owner) as references at the EHR ("Patient/1"), empty where unknown.

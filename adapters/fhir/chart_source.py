@@ -53,7 +53,14 @@ class FhirChartSource:
 
     def resources(self, case_key: str, patient_id: str) -> Sequence[Resource]:
         """See :class:`service.ports.ChartSource`. Drafts and letters of our own are left out: a letter
-        is no evidence for itself."""
+        is no evidence for itself.
+
+        A chart is whole, or says what it lacks. What may be whole a moment later (429, 503, any 5xx, a lost
+        connection, a page that fails after the first, an answer that the server calls incomplete) raises
+        EhrUnavailable, and so does a refused login (401, EhrRefused): no letter is written from half of a chart.
+        What stays as it is (a type that the server has not, or our scope does not reach; a reference to nothing)
+        is an OperationOutcome among the resources, which becomes a warning of the chart.
+        """
         encounter, patient = self._visit(case_key, patient_id)
         if patient is None:
             return ()
@@ -61,8 +68,9 @@ class FhirChartSource:
         listed = self._everything(reference) if self._has_everything() else None
         found = listed if listed is not None else list(self._searched(reference))
         chart = _distinct([patient, *([encounter] if encounter else []), *found])
+        refused = [each for each in found if each.get("resourceType") == "OperationOutcome"]
         chart = [each for each in chart if each.get("resourceType") in READ and not _is_ours(each)]
-        return [*chart, *self._followed(chart)]
+        return [*chart, *self._followed(chart), *refused]
 
     def references(self, case_key: str, patient_id: str = "") -> tuple[str, str, str]:
         """See :class:`service.ports.ChartSource`."""
@@ -122,6 +130,8 @@ class FhirChartSource:
         try:
             return self._client.everything(patient)
         except EhrRefused as refusal:
+            if refusal.status == 401:
+                raise
             log.warning("everything_refused status=%s", refusal.status)
             return None
 
@@ -130,9 +140,12 @@ class FhirChartSource:
             try:
                 yield from self._client.search(resource_type, ((parameter, patient),))
             except EhrRefused as refusal:
+                if refusal.status == 401:
+                    raise
                 # A server need not have every type, nor a scope reach it. The rest is still a chart,
                 # and what lacks shows as missing facts; so this is told, and goes on.
                 log.warning("search_refused type=%s status=%s", resource_type, refusal.status)
+                yield _not_given(resource_type, refusal)
 
     def _followed(self, chart: Sequence[Resource]) -> Iterator[Resource]:
         """What the chart points to and does not hold, one step further each round, two rounds."""
@@ -141,15 +154,25 @@ class FhirChartSource:
         for _ in range(2):
             wanted = sorted({each for resource in frontier for each in _pointed_to(resource)} - seen)[:MAX_FOLLOWED]
             seen.update(wanted)
-            frontier = [resource for reference in wanted if (resource := self._read_if_there(reference))]
+            frontier = [self._read_if_there(reference) for reference in wanted]
             yield from frontier
 
-    def _read_if_there(self, reference: str) -> Resource | None:
+    def _read_if_there(self, reference: str) -> Resource:
         try:
             return self._client.read(reference)
         except EhrRefused as refusal:
-            log.info("reference_refused type=%s status=%s", reference.partition("/")[0], refusal.status)
-            return None
+            if refusal.status == 401:
+                raise
+            resource_type = reference.partition("/")[0]
+            log.info("reference_refused type=%s status=%s", resource_type, refusal.status)
+            return _not_given(resource_type, refusal)
+
+
+def _not_given(resource_type: str, refusal: EhrRefused) -> Resource:
+    """What the EHR refused, as an outcome of our own: type and HTTP status, none of the server's words."""
+    reason = {"coding": [{"code": f"HTTP {refusal.status}"}]}
+    issue = {"severity": "warning", "code": "incomplete", "expression": [resource_type], "details": reason}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def attending(encounter: Resource) -> str:

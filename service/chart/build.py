@@ -15,6 +15,7 @@ from service.chart.hl7_order import in_order
 from service.chart.hl7_visit import Told, newest_visit, of_visit, wanted
 from service.chart.items import Item
 from service.chart.meeting import meet
+from service.chart.outcomes import notes_of
 from service.chart.records import Records, gather
 from service.model import Chart, ChartMapping
 from service.ports import Message, Resource
@@ -53,6 +54,7 @@ def build_chart(
     """
     ordered = in_order(messages)
     records = gather(resources, visit_key=visit_key, visit_number=newest_visit(ordered))
+    records.notes.extend(notes_of(resources))
     items = _from_fhir(records)
     if ordered:
         told = of_visit(ordered, wanted(records, visit_key, ordered), records.notes)

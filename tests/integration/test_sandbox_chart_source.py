@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 from fhir_fixtures import SandboxEhr, collection
 from test_inbox_fhir import a_draft
@@ -10,6 +11,7 @@ from adapters.fhir import chart_source
 from adapters.fhir.chart_source import FhirChartSource
 from adapters.fhir.client import FhirClient
 from adapters.fhir.inbox import FhirInbox
+from service.chart import build_chart
 from service.errors import EhrRefused, EhrUnavailable
 from service.ports import Resource
 
@@ -38,7 +40,8 @@ def ehr(sandbox_ehr: SandboxEhr, load_chart: Callable[[], None]) -> SandboxEhr:
 
 def names(resources: object) -> set[str]:
     assert isinstance(resources, list | tuple)
-    return {f"{each['resourceType']}/{each['id']}" for each in resources}
+    told = [each for each in resources if each["resourceType"] != "OperationOutcome"]
+    return {f"{each['resourceType']}/{each['id']}" for each in told}
 
 
 def test_the_whole_chart_of_a_visit_is_read_with_what_it_points_to(ehr: SandboxEhr) -> None:
@@ -90,6 +93,45 @@ def test_a_type_that_the_server_refuses_is_left_out_and_told(
     assert "Condition/c1" in names(found)
     assert "search_refused type=AdverseEvent status=400" in caplog.text
     assert "PID-1" not in caplog.text
+    (warning,) = [each for each in build_chart([], found).warnings if "did not give" in each]
+    assert warning.startswith("AdverseEvent: the EHR did not give this (HTTP 400)")
+
+
+@pytest.mark.parametrize("with_everything", [True, False])
+def test_a_chart_of_which_a_page_fails_is_no_chart(with_everything: bool, ehr: SandboxEhr) -> None:
+    subject = {"reference": "Patient/p1"}
+    many = [{"resourceType": "Condition", "id": f"x{n}", "subject": subject} for n in range(260)]
+    ehr.client.transaction([{"resource": each, "request": {"method": "POST", "url": "Condition"}} for each in many])
+    kind = FhirClient if with_everything else WithoutEverything
+    with kind(ehr.base, timeout=5, transport=Turning("_after=", 410)) as client, pytest.raises(EhrUnavailable):
+        FhirChartSource(client, visit_systems=SYSTEMS).resources("KIS|F4711", "PID-1")
+
+
+def test_a_reference_that_leads_nowhere_is_a_warning_of_the_chart(ehr: SandboxEhr) -> None:
+    with WithoutEverything(ehr.base, timeout=5, transport=Turning("/Practitioner/dr1", 404)) as client:
+        found = FhirChartSource(client, visit_systems=SYSTEMS).resources("KIS|F4711", "PID-1")
+    assert names(found) == WHOLE - {"Practitioner/dr1"}
+    (warning,) = [each for each in build_chart([], found).warnings if "did not give" in each]
+    assert warning.startswith("Practitioner: the EHR did not give this (HTTP 404)")
+
+
+def test_a_refused_login_is_no_thin_chart(ehr: SandboxEhr) -> None:
+    refused = pytest.raises(EhrRefused, match="HTTP 401")
+    with WithoutEverything(ehr.base, timeout=5, transport=Turning("/Observation?", 401)) as client, refused:
+        FhirChartSource(client, visit_systems=SYSTEMS).resources("KIS|F4711", "PID-1")
+
+
+class Turning(httpx.HTTPTransport):
+    """Real HTTP, but requests whose address holds this text are answered with this status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__()
+        self._text, self._status = text, status
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._text in str(request.url):
+            return httpx.Response(self._status)
+        return super().handle_request(request)
 
 
 def test_a_wrong_base_address_is_refused_and_a_dead_one_unavailable(ehr: SandboxEhr) -> None:

@@ -4,8 +4,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -202,3 +205,89 @@ def test_references_are_read_out_of_addresses() -> None:
     assert reference_in("http://x/fhir/Task/7/_history/2") == reference_in("Task/7") == "Task/7"
     assert reference_in("urn:uuid:1") == reference_in("") == reference_in("Task") == ""
     assert escaped("a|b,c$d\\e") == "a\\|b\\,c\\$d\\\\e"
+
+
+def a_page(*resources: object, following: str = "") -> bytes:
+    link = [{"relation": "next", "url": following}] if following else []
+    entries = [{"resource": each} for each in resources]
+    page = {"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entries}
+    return an_answer("200 OK", orjson.dumps(page), "Content-Type: application/fhir+json")
+
+
+def an_outcome(code: str, severity: str = "warning", **members: object) -> dict[str, object]:
+    return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code, **members}]}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_whole"),
+    [
+        (an_outcome("informational", "information"), True),
+        (an_outcome("not-supported"), True),
+        (an_outcome("incomplete"), False),
+        (an_outcome("timeout", "information"), False),
+        (an_outcome("exception", "error"), False),
+        (an_outcome("processing", "fatal"), False),
+    ],
+)
+def test_an_answer_that_says_it_is_not_whole_is_no_answer(outcome: object, is_whole: bool) -> None:
+    with a_server(a_page({"resourceType": "Condition", "id": "1"}, outcome)) as base, FhirClient(base) as client:
+        if is_whole:
+            assert [each["id"] for each in client.search("Condition", ())] == ["1"]
+        else:
+            with pytest.raises(EhrUnavailable, match="not whole"):
+                client.search("Condition", ())
+
+
+def test_links_that_lead_in_a_circle_end() -> None:
+    endless = pytest.raises(EhrRefused, match="do not end")
+    with a_server(a_page(following="Condition?page=2")) as base, FhirClient(base) as client, endless:
+        client.search("Condition", ())
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7.0, 7.0),
+        ("0", 0.0, 0.0),
+        ("9" * 400, 86400.0, 86400.0),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True), 60.0, 90.0),
+        (format_datetime(datetime.now(UTC) - timedelta(seconds=90), usegmt=True), 0.0, 0.0),
+        ("Sunday", None, None),
+        ("-1", None, None),
+    ],
+)
+@pytest.mark.parametrize("status", ["429 Too Many", "503 Unavailable"])
+def test_how_long_to_wait_is_told_in_seconds_or_as_a_date(
+    status: str, header: str, least: float | None, most: float | None
+) -> None:
+    answer = an_answer(status, b"", f"Retry-After: {header}")
+    with a_server(answer) as base, FhirClient(base, timeout=5) as client, pytest.raises(EhrUnavailable) as caught:
+        a_write(client)
+    told = caught.value.retry_after
+    assert (told is None) == (least is None)
+    assert told is None or (least is not None and most is not None and least <= told <= most)
+
+
+def test_an_outcome_is_told_by_its_codes_and_places_and_never_in_its_own_words() -> None:
+    coding = [{"system": "https://vendor.example/errors", "code": "ERR-4711", "display": SECRET}]
+    outcome = an_outcome(
+        "business-rule",
+        "error",
+        diagnostics=SECRET,
+        details={"coding": coding, "text": SECRET},
+        expression=["Task.owner"],
+    )
+    answer = an_answer("422 Unprocessable", orjson.dumps(outcome), "Content-Type: application/fhir+json")
+    with a_server(answer) as base, FhirClient(base, timeout=5) as client, pytest.raises(EhrRefused) as caught:
+        a_write(client)
+    assert "HTTP 422 (business-rule ERR-4711 at Task.owner)" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert caught.value.issues == ("business-rule",)
+
+
+def test_a_coding_that_could_be_content_is_left_out() -> None:
+    outcome = an_outcome("value", "error", details={"coding": [{"code": "Beispiel, Berta 1961"}]})
+    answer = an_answer("422 Unprocessable", orjson.dumps(outcome))
+    with a_server(answer) as base, FhirClient(base, timeout=5) as client, pytest.raises(EhrRefused) as caught:
+        a_write(client)
+    assert "(value)" in str(caught.value)
