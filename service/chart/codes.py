@@ -45,11 +45,13 @@ def file_table(file: str) -> Mapping[str, Any]:
     return dict(yaml.safe_load(text))
 
 
+@cache
 def systems(name: str) -> Sequence[str]:
     """The addresses of the code systems that code one thing, the one to be taken first in front."""
     return tuple(file_table("profiles.yaml")["systems"][name])
 
 
+@cache
 def urls(name: str) -> Sequence[str]:
     """The extensions that tell one thing, in the order in which one is taken."""
     return tuple(file_table("profiles.yaml")["extensions"][name])

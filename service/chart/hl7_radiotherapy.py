@@ -216,7 +216,7 @@ def _fractions(segment: Segment, notes: list[str]) -> Value | None:
 
 
 def _dose(name: str, segment: Segment, notes: list[str]) -> Value | None:
-    """In gray. Without a unit it is cGy, as in FHIR, and that is said in a note."""
+    """In gray. Without a unit it is cGy, as in FHIR; that, and a conversion, is said in a note."""
     told = number(leaf(segment, 5), notes)
     if told is None:
         return None
@@ -230,6 +230,8 @@ def _dose(name: str, segment: Segment, notes: list[str]) -> Value | None:
     if gray < 0:
         notes.append(f"{told.source}: a dose of this unit or size is not understood, left out")
         return None
+    if written and gray != told.value:
+        notes.append(f"{told.source}: dose in {written}, told in Gy")
     if name == "volume.dose":
         return a_dose(FactType.DOSE, gray, told.source, Importance.HIGH)
     return a_dose(FactType.DOSE_PER_FRACTION, gray, told.source)

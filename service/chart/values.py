@@ -110,7 +110,7 @@ def quantity_unit(quantity: Element) -> str:
 
 
 def gray_of(quantity: Element | None) -> Leaf[Decimal] | None:
-    """A dose in gray. Without a unit it is cGy, as mCODE fixes the unit, and that is said in a note."""
+    """A dose in gray. Without a unit it is cGy, as mCODE fixes the unit; that, and a conversion, is said in a note."""
     number = quantity.number("value") if quantity else None
     if quantity is None or number is None:
         return None
@@ -124,6 +124,8 @@ def gray_of(quantity: Element | None) -> Leaf[Decimal] | None:
             continue
         if gray < 0:
             break
+        if unit and gray != number.value:
+            quantity.note(f"dose in {each}, told in Gy")
         return Leaf(value=gray, source=quantity.source)
     quantity.note("a dose of this unit or size is not understood, left out")
     return None

@@ -31,12 +31,12 @@ def test_the_chart_of_a_bundle_holds_what_the_case_was_made_of(site: str, lang: 
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_the_chart_of_a_bundle_has_neither_conflicts_nor_warnings(lang: Lang) -> None:
+def test_the_chart_of_a_bundle_has_neither_conflicts_nor_warnings_but_of_doses_in_centigray(lang: Lang) -> None:
     for seed in range(60):
         chart = build_chart([], resources_of(generate_case(seed, lang=lang).bundle))
 
         assert chart.conflicts == ()
-        assert chart.warnings == ()
+        assert [each for each in chart.warnings if not each.endswith(": dose in cGy, told in Gy")] == []
 
 
 def expected(case: Scenario) -> dict[str, list[Item]]:

@@ -438,6 +438,8 @@ def test_codex_tells_what_mcode_tells_in_either_spelling_of_its_extensions(neste
         "course.1.volume.1.fractions": "20",
     }
     assert (value(chart, "course.1.technique"), value(chart, "course.1.fractions")) == ("IMRT", "20")
+    (converted,) = chart.warnings
+    assert converted.endswith(".extension('totalDoseDelivered').value: dose in cGy, told in Gy")
 
 
 def test_us_core_patients_and_drugs() -> None:

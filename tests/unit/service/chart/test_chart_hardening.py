@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.hl7.message import read_message
 from service.chart import build_chart, chart_payload, resources_of
+from service.chart.codes import file_table, urls
 from workers.training.synthetic import generate_case
 
 CASES = [generate_case(seed, lang="de", site=site) for seed, site in ((1, "breast"), (4, "lung"), (7, "prostate"))]
@@ -81,6 +82,39 @@ def test_resources_of_any_shape_never_raise(kind: str, elements: dict[str, Any])
     build_chart([], [resource(kind, **elements), patient(), course(extension=[dose("PTV", 50.4)])])
 
 
+PROFILED = sorted({url for name in file_table("profiles.yaml")["extensions"] for url in urls(name)})
+EXTENSIONS = st.recursive(
+    st.fixed_dictionaries(
+        {"url": st.sampled_from(PROFILED)},
+        optional={"valueCodeableConcept": JSON, "valueQuantity": JSON, "valueCoding": JSON, "valueUnsignedInt": JSON},
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {"url": st.sampled_from(PROFILED), "extension": st.lists(inner, max_size=3) | JSON}
+    ),
+    max_leaves=6,
+)
+
+
+@many
+@given(
+    extensions=st.lists(EXTENSIONS, max_size=4) | JSON,
+    elements=st.dictionaries(
+        st.sampled_from(["category", "outcome", "usedCode", "bodySite", "component", "severity", "meta", "code"]), JSON
+    ),
+    kind=st.sampled_from(["Procedure", "Observation", "Condition", "MedicationStatement", "AdverseEvent"]),
+)
+def test_the_extensions_of_profiles_may_hold_anything(extensions: Any, elements: dict[str, Any], kind: str) -> None:
+    build_chart([], [resource(kind, **{"extension": extensions} | elements), patient()])
+
+
+@many
+@given(entries=st.lists(JSON | st.fixed_dictionaries({"resource": JSON}), max_size=4), more=JSON)
+def test_a_bundle_of_anything_gives_a_chart_or_is_refused(entries: list[Any], more: Any) -> None:
+    told = {"resourceType": "Bundle", "entry": [*entries, {"resource": patient()}, {"resource": more}]}
+
+    assert value(build_chart([], resources_of(told)), "patient.family") == "Muster"
+
+
 @many
 @given(
     case=st.sampled_from(CASES),
@@ -108,10 +142,17 @@ FIELDS = st.lists(st.text(alphabet='|^~&\\.,-+"<> 019ECGRTLNMx²٣é', max_size=
 
 @many
 @given(rows=st.lists(st.tuples(st.sampled_from(
-    ["PID", "PV1", "PV2", "DG1", "PR1", "AL1", "IAM", "OBR", "OBX", "RXA", "RXE", "RXO", "SCH", "AIS", "AIL"]), FIELDS),
-    max_size=6))  # fmt: skip
-def test_segments_of_any_content_never_raise(rows: list[tuple[str, list[str]]]) -> None:
-    chart_told(message(*("|".join([name, *fields]) for name, fields in rows)))
+    ["PID", "PV1", "PV2", "DG1", "PR1", "AL1", "IAM", "OBR", "OBX", "RXA", "RXE", "RXO", "SCH", "AIS", "AIL", "AIG",
+     "AIP", "EVN", "MRG", "ZBE", "TXA", "ORC", "TQ1", "RXR", "PRB"]), FIELDS), max_size=6),
+    kinds=st.lists(st.sampled_from(["ADT^A01", "ADT^A40", "ADT^A45", "ADT^A50", "ADT^A03", "BAR^P12", "PPR^PC3", "SIU^S13",
+     "SIU^S15", "RDE^O11", "MDM^T10", "ORU^R01"]), min_size=1, max_size=3),
+    at=st.text(alphabet="0123456789.+-", max_size=20))  # fmt: skip
+def test_segments_of_any_content_never_raise(rows: list[tuple[str, list[str]]], kinds: list[str], at: str) -> None:
+    lines = ["|".join([name, *fields]) for name, fields in rows]
+
+    chart_told(
+        *(message(*lines, PID, PV1, kind=kind, control=f"M{number}", at=at) for number, kind in enumerate(kinds))
+    )
 
 
 @many
