@@ -1,20 +1,23 @@
 // R4 classic rest-hooks (R4, Subscription): after each create or update that an active Subscription's
 // criteria match, one POST to its endpoint; with channel.payload the resource is its body, without it the
 // body is empty. The router stores Subscriptions and sends nothing; so the sender is ours and thin, while
-// the criteria are matched and the resources written by Medplum. A notification that fails is not sent
-// again: what a server loses, our side must make good.
+// the criteria are matched and the resources written by Medplum. A requested Subscription becomes active,
+// as the standard wants it of a server. A notification that fails is not sent again: what a server loses,
+// our side must make good.
 import { matchesSearchRequest, parseSearchRequest } from '@medplum/core';
 import { MemoryRepository } from '@medplum/fhir-router';
 
 export class NotifyingRepository extends MemoryRepository {
   async createResource(resource) {
-    const written = await super.createResource(resource); // an update of the memory repository ends here, too
-    if (written.resourceType !== 'Subscription') {
-      const known = await this.search({ resourceType: 'Subscription' });
-      for (const { resource: subscription } of known.entry ?? []) {
-        if (isMeant(subscription, written)) {
-          void send(subscription, written);
-        }
+    // an update of the memory repository ends here, too
+    if (resource.resourceType === 'Subscription') {
+      return super.createResource(resource.status === 'requested' ? { ...resource, status: 'active' } : resource);
+    }
+    const written = await super.createResource(resource);
+    const known = await this.search({ resourceType: 'Subscription' });
+    for (const { resource: subscription } of known.entry ?? []) {
+      if (isMeant(subscription, written)) {
+        void send(subscription, written);
       }
     }
     return written;
@@ -23,7 +26,7 @@ export class NotifyingRepository extends MemoryRepository {
 
 function isMeant(subscription, resource) {
   return (
-    ['requested', 'active'].includes(subscription.status) &&
+    subscription.status === 'active' &&
     subscription.channel?.type === 'rest-hook' &&
     !(subscription.end && Date.parse(subscription.end) < Date.now()) &&
     matchesSearchRequest(resource, parseSearchRequest(subscription.criteria))
