@@ -84,7 +84,7 @@ class Occasion:
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """``rule``: the name of the one that decided, empty where none spoke up. ``reason``: for an operator; no PHI.
-    ``is_unmatched``: something happened that may start a letter, and no rule was for it."""
+    ``is_unmatched``: a visit or a course ended, and no rule was for it."""
 
     start: Start | None
     rule: str
@@ -119,8 +119,12 @@ def decide(rules: Sequence[Rule], reading: Reading, occasion: Occasion = NOTHING
                 rule=rule.name,
                 reason=f"rule {rule.name!r}: {rule.trigger.value.replace('_', ' ')}",
             )
-    reason = "no rule is for this department, patient class and event"
-    return Decision(start=None, rule="", reason=reason, is_unmatched=True)
+    return Decision(
+        start=None,
+        rule="",
+        reason="no rule is for this department, patient class and event",
+        is_unmatched=happened != {(Trigger.FOLLOW_UP, "start")},
+    )
 
 
 def decide_request(

@@ -30,7 +30,7 @@ class Begun:
 
 @dataclass(frozen=True, kw_only=True)
 class Unmatched:
-    """Messages that could start a letter, and no rule was for them."""
+    """Messages by which a visit or a course ended, and no rule was for them."""
 
     department: str
     patient_class: str
@@ -102,16 +102,17 @@ def try_rules(
         if told is None:
             continue
         reading, occasion = told
-        case_id = stored.case_id or _case_of(tx, reading)
-        visit = case_id or reading.case_key or f"message {stored.id}"
         if reading.department:
-            seen.places[visit] = (reading.department, reading.patient_class)
             trial.departments[reading.department] += 1
-        occasion = _placed(tx, seen, visit, case_id, occasion)
+        occasion = _placed(tx, seen, stored, reading, occasion)
         decision = decide(rules, reading, occasion)
         if decision.is_unmatched:
             trial.unmatched[_unmatched(reading, occasion)] += 1
-        if (decision.start is None and stored.start is None) or _had_letter(tx, seen, visit, case_id):
+        if decision.start is None and stored.start is None:
+            continue
+        case_id = stored.case_id or _case_of(tx, reading)
+        visit = case_id or reading.case_key or f"message {stored.id}"
+        if _had_letter(tx, seen, visit, case_id):
             continue
         for start, begun in ((decision.start, trial.would), (stored.start, trial.did)):
             if start is not None:
@@ -139,13 +140,16 @@ def _case_of(tx: Transaction, reading: Reading) -> str | None:
     return None if case is None else case.id
 
 
-def _placed(tx: Transaction, seen: _Seen, visit: str, case_id: str | None, occasion: Occasion) -> Occasion:
+def _placed(tx: Transaction, seen: _Seen, stored: StoredMessage, reading: Reading, occasion: Occasion) -> Occasion:
     """As when it is read in earnest: what a course's result does not say of the place is the visit's."""
+    key = reading.case_key or ""
+    if reading.department:
+        seen.places[key] = (reading.department, reading.patient_class)
     if not occasion.course_completed:
         return occasion
-    if visit not in seen.places and case_id is not None:
-        seen.places[visit] = place_of(tx, case_id, seen.reader, seen.authorities)
-    department, patient_class = seen.places.get(visit, ("", ""))
+    if key not in seen.places and (case_id := stored.case_id or _case_of(tx, reading)) is not None:
+        seen.places[key] = place_of(tx, case_id, seen.reader, seen.authorities)
+    department, patient_class = seen.places.get(key, ("", ""))
     return replace(occasion, department=department, patient_class=patient_class)
 
 

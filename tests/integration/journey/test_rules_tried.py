@@ -117,14 +117,24 @@ def test_rules_are_tried_on_what_is_stored_and_nothing_changes(
     assert (len(report["more"]), report["fewer"]) == (third, [])
     with hospital.store.read() as tx:
         assert {row["case"] for row in report["more"]} <= {case.id for case in tx.cases()}
-    assert {(row["department"], row["event"]) for row in report["unmatched"]} == {
-        ("RT-AMB", "admit"),
-        ("ST1", "admit"),
-        ("RT-NACHSORGE", "admit"),
-    }
+    assert report["unmatched"] == []
     assert everything(hospital.store) == before
     assert "Beispiel" not in out
     assert "PID-" not in out
+
+
+def test_departments_whose_visits_end_without_a_rule_are_told(
+    hospital: Journey, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital.receive(of_visit(1, adt("A04", minute=0)))
+    hospital.receive(of_visit(1, adt("A03", minute=20)))
+    hospital.receive(course_of(0))
+    (home / "wish.toml").write_text(AMBULATORY.replace("RT-NACH*", "AUGEN").replace("RT-AMB", "AUGEN"))
+
+    _, out, _ = epikrise(capsys, monkeypatch, "rules", "try", "--rules", str(home / "wish.toml"), "--json")
+
+    unmatched = [tuple(row.values()) for row in json.loads(out)["unmatched"]]
+    assert sorted(unmatched) == [("", "", "course_end", 1), ("RT-NACHSORGE", "O", "discharge", 1)]
 
 
 def test_fewer_letters_are_told_by_case_and_control_id_also_in_words(
