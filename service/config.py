@@ -7,6 +7,7 @@ that is silently ignored is found by a patient.
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -40,12 +41,31 @@ Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 """A shell pattern: ``*``, ``?``, ``[a-z]``."""
 
 
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("is no address and no network, such as 10.1.0.0/16") from None
+    return text
+
+
+def _sender(text: str) -> str:
+    if text.count("|") != 1:
+        raise ValueError("is not written as MSH-3|MSH-4, such as KIS|KH")
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+Sender = Annotated[str, AfterValidator(_sender)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Mllp(_Section):
-    """The HL7 v2 listener. Port 0 takes a free one. With ``certificate`` and ``key`` it speaks TLS."""
+    """The HL7 v2 listener. Port 0 takes a free one. With ``certificate`` and ``key`` it speaks TLS.
+    ``allow``: addresses and networks whose peers may send; ``allow_senders``: ``MSH-3|MSH-4``; empty: all."""
 
     host: str = "127.0.0.1"
     port: Port = 2575
@@ -53,8 +73,11 @@ class Mllp(_Section):
     key: Path | None = None
     client_ca: Path | None = None
     max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
-    max_connections: int = Field(default=1000, ge=1)
+    allow: tuple[Network, ...] = ()
+    allow_senders: tuple[Sender, ...] = ()
+    max_connections: int = Field(default=4096, ge=1)
     idle_seconds: float = Field(default=300.0, gt=0)
+    frame_seconds: float = Field(default=60.0, gt=0)
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:

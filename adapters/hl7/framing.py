@@ -67,10 +67,9 @@ class FrameReader:
     def feed(self, data: bytes) -> list[Frame | Refused]:
         """What ``data`` completes, in order."""
         end = len(data) - 2
-        if not (self._is_inside or self._buffer) and data[:1] == VT and data.find(FS) == end and data[-1:] == CR:
-            # nearly always: one read is one frame, which then is not copied twice
-            if end - 1 <= self._limit and data.find(VT, 1) < 0:
-                return [Frame(data[1:end])]
+        is_one = data[:1] == VT and data.find(FS) == end and data[-1:] == CR and data.find(VT, 1) < 0
+        if is_one and not (self._is_inside or self._buffer) and end - 1 <= self._limit:
+            return [Frame(data[1:end])]  # nearly always: one read is one frame, which then is not copied twice
         return list(self._parts(data))
 
     def _parts(self, data: bytes) -> Iterator[Frame | Refused]:

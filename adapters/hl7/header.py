@@ -7,23 +7,24 @@ plainly ordinary (another separator, an escape, a strange MSH-10, a PID that doe
 here, and the rules themselves.
 """
 
+import itertools
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _USUAL: Final = (b"MSH|^~\\&|", b"MSH|^~\\&#|")
-_END_OF_HEADER: Final = re.compile(rb"[\r\n]")
 _CONTROL_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,198}")
 _KIND: Final = re.compile(rb"[A-Z]{3}\^[A-Z][A-Z0-9]{2}(?:\^[A-Z0-9_]*)?")
-_NEXT_SEGMENT: Final = re.compile(rb"(?:\r\n?|\n)[A-Z][A-Z0-9]{2}\|")
-_PID: Final = re.compile(rb"[\r\n]PID")
+_NEXT_SEGMENT: Final = re.compile(rb"\r[A-Z][A-Z0-9]{2}\|")
 _PATIENT: Final = re.compile(rb"\|[^|\r\n]*\|[^|\r\n]*\|[A-Za-z0-9]")
-_PV1: Final = re.compile(rb"[\r\n]PV1\|")
-_MSA: Final = re.compile(rb"[\r\n]MSA")
 # MSH-18 of codecs in which no byte of another character looks like ASCII.
 _CHARSET: Final = re.compile(rb"(?:ASCII|8859/\d{1,2}|UNICODE|UNICODE UTF-8|UTF-8)?")
+_OURS: Final = secrets.token_hex(6).encode()  # of this process; with the count, 20 characters as ack.py's
+_count = itertools.count(secrets.randbelow(2**31))
 _CAPACITY: Final = 1024  # kinds of header; more than senders times message types
 _TIME, _KIND_AT, _ID, _SEQUENCE, _CHARSET_AT = 6, 8, 9, 12, 17
 
@@ -38,11 +39,16 @@ class Template(NamedTuple):
 
     def fill(self, control_id: bytes) -> bytes:
         """A new MSH-10, the time of now."""
-        now = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000").encode()
-        own = secrets.token_hex(10).encode()
+        now = _hl7_time(int(time.time()))
+        own = b"%b%08x" % (_OURS, next(_count) & 0xFFFFFFFF)
         return b"%b%b%b%b%b%b%b" % (
             self.before_time, now, self.before_id, own, self.before_control_id, control_id, self.rest,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _hl7_time(second: int) -> bytes:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S+0000").encode()
 
 
 class Known(NamedTuple):
@@ -74,7 +80,7 @@ class Headers:
     def learn(self, body: bytes, *, sender: str, kind: str, ack_code: str | None, replies: Sequence[bytes]) -> None:
         """Remember a message that the rules have taken: ``replies`` are the ACK messages that it gets."""
         found = _split(body)
-        if found is None or _MSA.search(body) is not None:  # its silence is not that of others with its header
+        if found is None or b"\rMSA" in body or b"\nMSA" in body:  # its silence is not that of others with its header
             return
         key, control_id, told_kind = found
         templates = tuple(template for reply in replies if (template := _cut(reply, control_id)) is not None)
@@ -96,13 +102,13 @@ def _split(body: bytes) -> tuple[bytes, bytes, bytes] | None:
     """The header without what differs each time; MSH-10; MSH-9. None if the header is not ordinary."""
     if not body.startswith(_USUAL):
         return None
-    end = _END_OF_HEADER.search(body)
-    # a line that is no segment would belong to MSH's last field
-    if end is None or _NEXT_SEGMENT.match(body, end.start()) is None:
+    end = body.find(b"\r")
+    # LF ends are left to the rules; a line that is no segment would belong to MSH's last field
+    if end < 0 or _NEXT_SEGMENT.match(body, end) is None:
         return None
-    header = body[: end.start()]
+    header = body[:end]
     fields = header.split(b"|")
-    if len(fields) <= _ID or not header.isascii() or header.count(b"\\") != 1:
+    if len(fields) <= _ID or not header.isascii() or header.count(b"\\") != 1 or b"\n" in header:
         return None
     if len(fields) > _CHARSET_AT and _CHARSET.fullmatch(fields[_CHARSET_AT]) is None:
         return None
@@ -117,13 +123,13 @@ def _split(body: bytes) -> tuple[bytes, bytes, bytes] | None:
 
 def _is_ordinary(body: bytes, known: Known) -> bool:
     """Whether what the rules look for beyond the header is plainly there, and no MSA."""
-    if _MSA.search(body) is not None:
+    if b"\nMSA" in body or b"\rMSA" in body or b"\nPID" in body:
         return False
     if known.needs_patient:
-        pid = _PID.search(body)
-        if pid is None or _PATIENT.match(body, pid.end()) is None:
+        pid = body.find(b"\rPID")
+        if pid < 0 or _PATIENT.match(body, pid + 4) is None:
             return False
-    return not known.needs_visit or _PV1.search(body) is not None
+    return not known.needs_visit or b"\rPV1|" in body
 
 
 def _cut(reply: bytes, control_id: bytes) -> Template | None:

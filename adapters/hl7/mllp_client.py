@@ -33,7 +33,8 @@ class ClientTls:
 def send(
     messages: Iterable[bytes], host: str, port: int, *, tls: ClientTls | None = None, timeout: float = 30.0
 ) -> Iterator[AckReceived]:
-    """Send messages over one connection; yields the acknowledgement of each, in order.
+    """Send messages over one connection; yields the acknowledgement of each, in order, and behind an accept
+    acknowledgement (CA) the application's, where MSH-16 asks for it and the listener gives it.
 
     Segments are sent with CR, also where a file has LF or CRLF. A message that forbids an answer
     (an ACK message, MSH-15 ``NE``) yields an empty code at once; one that wants it only for errors or
@@ -92,7 +93,13 @@ def _exchange(connection: socket.socket, messages: Iterable[bytes], timeout: flo
                 raise Unreachable(f"no acknowledgement within {timeout:g} s", remedy=_SEND_AGAIN)
             yield AckReceived(control_id=message.control_id, code="", text="no answer, and none was due")
             continue
-        yield _check(answered, message.control_id)
+        ack = _check(answered, message.control_id)
+        yield ack
+        if ack.code == "CA" and message.header.value(16).strip().upper() in ("AL", "SU"):
+            # enhanced mode: the application's own answer follows on the same connection
+            second = _next_frame(connection, frames, waiting, timeout)
+            if second is not None:
+                yield _check(second, message.control_id)
 
 
 def _next_frame(connection: socket.socket, frames: FrameReader, waiting: list[bytes], timeout: float) -> bytes | None:

@@ -42,7 +42,9 @@ def _sqlite(url: URL) -> Engine:
         path.touch(mode=0o600)  # SQLite's side files take the mode of this one
     except OSError as error:
         raise WrongSetting(f"{path}: {error.strerror}", remedy="let this user write there") from None
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, pool_size=20)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "cached_statements": 256}, pool_size=20
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

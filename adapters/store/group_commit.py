@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 from adapters.store.ringing import RingingThread
 from service.errors import StoreUnavailable
-from service.model import NewMessage, Step
+from service.model import NewMessage, SealedMessage
 from service.ports import Store
 
 _GROUP: Final = 256  # messages in one transaction
+_SMALL: Final = 64 * 1024  # bytes; sealing more would hold up other senders
 _GROUP_BYTES: Final = 32 * 1024 * 1024  # a group closes beyond it: documents of 50 MB come nearly alone
 
 
@@ -35,7 +36,7 @@ Told = Callable[[Kept | Exception], None]
 class _Waiting(NamedTuple):
     """One message that waits, and who is told."""
 
-    message: NewMessage
+    message: NewMessage | SealedMessage
     told: Told
 
 
@@ -43,15 +44,22 @@ class GroupCommit:
     """``async with GroupCommit(store, after_commit=ring) as intake: await intake.keep(...)``.
 
     Belongs to the event loop it was started in. Leaving the block keeps what was handed in, then ends.
-    ``after_commit`` gets the steps that new messages started, on a thread of its own, so that a slow broker
+    ``after_commit`` gets the ids of the steps that new messages started, on a thread of its own, so that a slow broker
     never delays an acknowledgement; what it raises is dropped, for the sweeper finds the steps.
     """
 
     def __init__(
-        self, store: Store, *, after_commit: Callable[[Sequence[Step]], None] | None = None, capacity: int = 2048
+        self,
+        store: Store,
+        *,
+        after_commit: Callable[[Sequence[str]], None] | None = None,
+        seal: Callable[[NewMessage], SealedMessage] | None = None,
+        capacity: int = 2048,
     ) -> None:
         """``capacity``: messages that the writer is given at a time; those beyond it wait outside, and each
-        listening connection has one under way, so that its peer waits too."""
+        listening connection has one under way, so that its peer waits too. ``seal``: :meth:`SqlStore.seal`; small
+        messages are then sealed in the event loop, for two threads of Python cost each other more than they gain."""
+        self._seal = seal
         self._store = store
         self._ringing = RingingThread(after_commit) if after_commit is not None else None
         self._places = self._capacity = capacity
@@ -89,11 +97,12 @@ class GroupCommit:
         UnusableInput for a value that the database refuses. Raises StoreUnavailable when stopping."""
         if self._stopping or self._loop is None:
             raise StoreUnavailable("intake is stopping", remedy="send the message again")
+        sealed = self._seal(message) if self._seal is not None and len(message.body) <= _SMALL else message
         if self._places:
             self._places -= 1
-            self._queue.put(_Waiting(message, told))
+            self._queue.put(_Waiting(sealed, told))
         else:
-            self._outside.append(_Waiting(message, told))
+            self._outside.append(_Waiting(sealed, told))
 
     async def keep(self, message: NewMessage) -> Kept:
         """:meth:`submit`, awaited. A caller that is cancelled may find its message kept all the same."""
@@ -139,7 +148,7 @@ class GroupCommit:
             pass
         return group
 
-    def _keep_group(self, group: Sequence[NewMessage]) -> tuple[list[Kept | Exception], Sequence[Step]]:
+    def _keep_group(self, group: Sequence[NewMessage | SealedMessage]) -> tuple[list[Kept | Exception], Sequence[str]]:
         try:
             with self._store.begin() as transaction:
                 kept = [Kept(*added) for added in transaction.add_messages(group)]

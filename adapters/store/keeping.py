@@ -7,103 +7,94 @@ win it back from the thread that receives; PostgreSQL's driver sends rows as a p
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import select
 
+from adapters.keys import KeyRing
 from adapters.store.scope import Scope, new_id, storable
 from adapters.store.steps import add_step
 from adapters.store.tables import messages, stages, steps
 from service.errors import NotFound
-from service.model import NewMessage, Step, StepState
+from service.model import NewMessage, SealedMessage
 
-_MESSAGE: Final = (
-    "id", "fingerprint", "received_at", "channel", "sender", "control_id", "digest", "body", "state", "ack_code",
-    "event_time", "error_code", "kind",
-)  # fmt: skip
 _STEP: Final = (
     "id", "name", "queue", "subject", "generation", "state", "attempts", "token", "created_at", "not_before",
 )  # fmt: skip
-_CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows in one statement of SQLite: few sizes, so that each stays prepared
+_TOGETHER: Final = 64  # rows in one statement of SQLite; engine.py has it keep as many statements prepared
 _LOOKED_UP: Final = 500  # fingerprints in one SELECT
+_PRINT: Final = 64  # characters of a fingerprint
+_READABLE: Final = 24  # of them the beginning of MSH-10
 
 
-def add_messages(scope: Scope, new: Sequence[NewMessage]) -> list[tuple[str, bool]]:
+_MESSAGE: Final = (*SealedMessage._fields, "received_at")
+
+
+def seal_message(keyring: KeyRing, new: NewMessage) -> SealedMessage:
+    """All of it that needs no database: hashes, id, encryption.
+
+    The fingerprint starts with MSH-10, which most senders count up: so its index grows at few places, and a group
+    of messages changes few of its pages. Hashes alone would change one page for each message.
+    """
+    _, sender, control_id, body, ack_code, state, error_code, kind = new
+    digest = keyring.lookup(body, purpose="message")
+    # lengths first: no sender that ends like a control id makes two messages one
+    told = keyring.lookup(f"{len(sender)}|{sender}|{len(control_id)}|{control_id}|{digest}", purpose="fingerprint")
+    if not (sender.isascii() and control_id.isascii() and sender.isprintable() and control_id.isprintable()):
+        sender, control_id = storable(sender), storable(control_id)
+    readable = control_id[:_READABLE]
+    id_ = new_id()
+    return SealedMessage(
+        id_,
+        readable + told[: _PRINT - len(readable)],
+        new.channel,
+        sender,
+        control_id,
+        digest,
+        keyring.seal(body, f"message/{id_}/body"),
+        state,
+        ack_code,
+        "",
+        error_code,
+        kind[:24],
+    )
+
+
+def add_messages(scope: Scope, new: Sequence[NewMessage | SealedMessage]) -> list[tuple[str, bool]]:
     """(message id, is new) of each, in order.
 
     The unique fingerprint decides what is new, so that two listeners cannot both think so; a message that
     comes twice in one group is new once.
     """
-    now = _time(scope)
-    prints: list[str] = []
-    rows: list[tuple[Any, ...]] = []
-    for message in new:
-        digest = scope.keyring.lookup(message.body, purpose="message")
-        sender, control_id = message.sender, message.control_id
-        # lengths first: no sender that ends like a control id makes two messages one
-        fingerprint = scope.keyring.lookup(
-            f"{len(sender)}|{sender}|{len(control_id)}|{control_id}|{digest}", purpose="fingerprint"
-        )
-        prints.append(fingerprint)
-        id_ = new_id()
-        rows.append(
-            (
-                id_,
-                fingerprint,
-                now,
-                message.channel,
-                sender if sender.isprintable() and sender.isascii() else storable(sender),
-                control_id if control_id.isprintable() and control_id.isascii() else storable(control_id),
-                digest,
-                scope.keyring.seal(message.body, f"message/{id_}/body"),
-                message.state,
-                message.ack_code,
-                "",
-                message.error_code,
-                storable(message.kind)[:24],
-            )
-        )
-    if _insert(scope, "messages", _MESSAGE, rows) == len(rows):
-        return [(row[0], True) for row in rows]
-    kept = _find(scope, prints)
+    sealed = [seal_message(scope.keyring, message) if isinstance(message, NewMessage) else message for message in new]
+    now = (_time(scope),)
+    if _insert(scope, "messages", _MESSAGE, [row + now for row in sealed]) == len(sealed):
+        return [(row.id, True) for row in sealed]
+    kept = _find(scope, [row.fingerprint for row in sealed])
     found: list[tuple[str, bool]] = []
-    for row, fingerprint in zip(rows, prints, strict=True):
-        if fingerprint not in kept:
+    for row in sealed:
+        first = kept.get(row.fingerprint)
+        if first is None:
             raise NotFound("the message this one repeats was removed just now", remedy="send it again")
-        found.append((kept[fingerprint], kept[fingerprint] == row[0]))
+        found.append((first, first == row.id))
     return found
 
 
-def add_steps(scope: Scope, name: str, queue: str, subjects: Sequence[str]) -> list[Step]:
-    """One step for each subject, due now; the live one where there is one already."""
+def add_steps(scope: Scope, name: str, queue: str, subjects: Sequence[str]) -> list[str]:
+    """Ids of one step for each subject, due now; of the live one where there is one already."""
     if not subjects:
         return []
     if (name, queue) not in scope.noted_stages:
         scope.insert_new(stages, {"name": name, "queue": queue})
         scope.noted_stages.add((name, queue))
     now = _time(scope)
-    added = [
-        Step(
-            id=new_id(),
-            name=name,
-            queue=queue,
-            case_id=None,
-            subject=subject,
-            generation=0,
-            state=StepState.WAITING,
-            attempts=0,
-            token=0,
-            created_at=scope.now,
-            not_before=scope.now,
-        )
-        for subject in subjects
-    ]
-    rows = [(step.id, name, queue, step.subject, 0, "waiting", 0, 0, now, now) for step in added]
+    rows = [(new_id(), name, queue, subject, 0, "waiting", 0, 0, now, now) for subject in subjects]
     if _insert(scope, "steps", _STEP, rows) == len(rows):
-        return added
+        return [row[0] for row in rows]
     # what was inserted just now is found again as the live one
     return [
-        add_step(scope, name, queue, case_id=None, subject=subject, generation=0, not_before=None)
+        add_step(scope, name, queue, case_id=None, subject=subject, generation=0, not_before=None).id
         for subject in subjects
     ]
 
@@ -121,13 +112,11 @@ def _find(scope: Scope, prints: Sequence[str]) -> dict[str, str]:
 def _insert(scope: Scope, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
     """How many rows were new."""
     if scope.connection.dialect.name == "postgresql":
-        return _run(scope, _statement(table, columns, 1, "%s"), list(rows))
-    inserted, start = 0, 0
-    for size in _CHUNKS:
-        while len(rows) - start >= size:
-            values = tuple(value for row in rows[start : start + size] for value in row)
-            inserted += _run(scope, _statement(table, columns, size, "?"), values)
-            start += size
+        return _run(scope, _statement(table, columns, 1, "%s"), rows)
+    inserted = 0
+    for start in range(0, len(rows), _TOGETHER):
+        chunk = rows[start : start + _TOGETHER]
+        inserted += _run(scope, _statement(table, columns, len(chunk), "?"), tuple(chain.from_iterable(chunk)))
     return inserted
 
 

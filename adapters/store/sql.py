@@ -27,6 +27,7 @@ from service.model import (
     ListedMessage,
     MessageFilter,
     NewMessage,
+    SealedMessage,
     Signature,
     StageHealth,
     Start,
@@ -61,7 +62,7 @@ class SqlTransaction:
         )
         return added
 
-    def add_messages(self, new: Sequence[NewMessage]) -> Sequence[tuple[str, bool]]:
+    def add_messages(self, new: Sequence[NewMessage | SealedMessage]) -> Sequence[tuple[str, bool]]:
         return keeping.add_messages(self._scope, new)
 
     def message(self, message_id: str) -> StoredMessage:
@@ -186,7 +187,7 @@ class SqlTransaction:
             not_before=not_before,
         )
 
-    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[Step]:
+    def add_steps(self, name: str, queue: str, subjects: Sequence[str]) -> Sequence[str]:
         return keeping.add_steps(self._scope, name, queue, subjects)
 
     def step(self, step_id: str) -> Step:
@@ -287,6 +288,10 @@ class SqlStore:
             yield opened
             opened.settle()
         self._stages = frozenset(noted)
+
+    def seal(self, new: NewMessage) -> SealedMessage:
+        """What of keeping a message needs no database, for callers who have a thread of their own to do it in."""
+        return keeping.seal_message(self._keyring, new)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 
 import uvicorn
 
-from adapters.hl7.mllp_server import MllpLimits, MllpServer, server_ssl_context
+from adapters.hl7.mllp_server import MllpLimits, MllpServer
+from adapters.hl7.mllp_tls import ReloadingTls
 from adapters.hl7.receiver import MessageReceiver
 from adapters.store import GroupCommit
 from service import logs
@@ -20,9 +21,10 @@ from service.cli.output import say
 from service.cli.own_broker import broker_of
 from service.config import Mllp, Settings
 from service.errors import StoreUnavailable, WrongSetting
-from service.model import Step
 from service.pipeline import relay
 from service.web.app import create_app
+
+_OTHER_FILES = 512  # database, broker, pages, logs
 
 
 def serve_until_stopped(settings: Settings) -> None:
@@ -45,7 +47,7 @@ async def _serve(installation: Installation) -> None:
     sweeper = Sweeper(installation)
     follower = Follower(installation)
 
-    def ring(_: Sequence[Step]) -> None:
+    def ring(_: Sequence[str]) -> None:
         installation.ring()
 
     with _listen(settings.web.host, settings.web.port, "web.port") as web_socket:
@@ -55,8 +57,13 @@ async def _serve(installation: Installation) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn takes the signal, shuts down and then raises it again, when we are already stopping
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
-        async with GroupCommit(installation.store, after_commit=ring) as intake:
-            listener = _listener(settings.mllp, MessageReceiver(intake.submit))
+        async with GroupCommit(installation.store, after_commit=ring, seal=installation.store.seal) as intake:
+            tls = _tls(settings.mllp)
+            if tls is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
+            _allow_files(settings.mllp.max_connections)
+            receiver = MessageReceiver(intake.submit, senders=settings.mllp.allow_senders)
+            listener = _listener(settings.mllp, receiver, tls)
             await listener.start()
             sweeper.start()
             follower.start()
@@ -70,16 +77,20 @@ async def _serve(installation: Installation) -> None:
                 await asyncio.to_thread(sweeper.stop)
 
 
-def _listener(mllp: Mllp, receiver: MessageReceiver) -> MllpServer:
+def _listener(mllp: Mllp, receiver: MessageReceiver, tls: ReloadingTls | None) -> MllpServer:
     return MllpServer(
         receiver.receive,
         host=mllp.host,
         port=mllp.port,
         on_refused=receiver.keep_refused,
-        ssl_context=_tls(mllp),
+        ssl_context=tls,
         limits=MllpLimits(
-            max_message_bytes=mllp.max_message_bytes, max_connections=mllp.max_connections, idle=mllp.idle_seconds
+            max_message_bytes=mllp.max_message_bytes,
+            max_connections=mllp.max_connections,
+            idle=mllp.idle_seconds,
+            frame=mllp.frame_seconds,
         ),
+        allow=mllp.allow,
     )
 
 
@@ -98,10 +109,20 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
     return listening
 
 
-def _tls(mllp: Mllp) -> ssl.SSLContext | None:
+def _tls(mllp: Mllp) -> ReloadingTls | None:
     if mllp.certificate is None or mllp.key is None:
         return None
-    return server_ssl_context(mllp.certificate, mllp.key, client_ca=mllp.client_ca)
+    return ReloadingTls(mllp.certificate, mllp.key, mllp.client_ca)
+
+
+def _allow_files(connections: int) -> None:
+    """Each connection is an open file, and a shell's usual limit of 1,024 is less than we are told to hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 class Sweeper:

@@ -15,7 +15,7 @@ from service.model.letter import (
     WriterInfo,
 )
 from service.model.mapping import ChartMapping
-from service.model.message import Ack, AckError, Event, Fields, NewMessage, Reading
+from service.model.message import Ack, AckError, Event, Fields, NewMessage, Reading, SealedMessage
 from service.model.signing import AuditEntry, Decision, DraftDocument, Posted, Review, Signature
 from service.model.starting import LetterKind, Start, Trigger
 
@@ -52,6 +52,7 @@ __all__ = [
     "RawLetter",
     "Reading",
     "Review",
+    "SealedMessage",
     "Severity",
     "Signature",
     "Span",

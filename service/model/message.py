@@ -46,6 +46,23 @@ class NewMessage(NamedTuple):
     kind: str = ""
 
 
+class SealedMessage(NamedTuple):
+    """A message as the store keeps it, but for the time: hashed, encrypted, with its id. Made without the store."""
+
+    id: str
+    fingerprint: str
+    channel: str
+    sender: str
+    control_id: str
+    digest: str
+    body: bytes
+    state: str
+    ack_code: str | None
+    event_time: str
+    error_code: str | None
+    kind: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class AckError:
     """HL7 table 0357 code, location (``MSH-10``), and a sentence for the interface engineer."""

@@ -30,7 +30,7 @@ async def _epikrise(folder: Path) -> AsyncIterator[int]:
     url = f"sqlite:///{folder / 'store.db'}"
     migrate(url)
     store = open_store(url, open_keyring(folder))
-    async with GroupCommit(store, after_commit=lambda steps: None) as intake:
+    async with GroupCommit(store, after_commit=lambda _: None, seal=store.seal) as intake:
         receiver = MessageReceiver(intake.submit)
         listener = MllpServer(
             receiver.receive,
@@ -158,12 +158,7 @@ async def _serve(name: str, folder: Path) -> None:
 
 def main() -> None:
     name, folder = sys.argv[1:]
-    if name == "epikrise":
-        from service.cli.event_loop import run
-
-        run(_serve(name, Path(folder)))
-    else:
-        asyncio.run(_serve(name, Path(folder)))
+    asyncio.run(_serve(name, Path(folder)))
 
 
 if __name__ == "__main__":

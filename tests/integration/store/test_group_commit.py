@@ -64,9 +64,9 @@ def test_many_waiting_messages_share_few_commits_and_each_learns_its_own_result(
 def test_a_new_message_starts_its_reading_and_the_bell_is_told_after_the_commit(store: SqlStore) -> None:
     rung: list[Step] = []
 
-    def ring(steps: Sequence[Step]) -> None:
+    def ring(steps: Sequence[str]) -> None:
         with store.read() as transaction:  # another transaction sees it: it is committed
-            rung.extend(transaction.step(step.id) for step in steps)
+            rung.extend(transaction.step(step) for step in steps)
 
     async def run() -> list[Kept]:
         async with GroupCommit(store, after_commit=ring) as intake:
@@ -179,7 +179,7 @@ def test_a_broker_that_is_away_or_slow_delays_no_acknowledgement(store: SqlStore
     calls: list[int] = []
     free = threading.Event()
 
-    def ring(steps: Sequence[Step]) -> None:
+    def ring(steps: Sequence[str]) -> None:
         calls.append(len(steps))
         if len(calls) == 1:
             free.wait()

@@ -31,7 +31,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_defaults(
 
     mllp = load_settings().mllp
 
-    assert (mllp.port, mllp.host, mllp.max_connections) == (3002, "10.0.0.1", 1000)
+    assert (mllp.port, mllp.host, mllp.max_connections) == (3002, "10.0.0.1", 4096)
     assert load_settings(mllp={"port": 0}).mllp.port == 0
 
 
