@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.keys import open_keyring
 from adapters.store import key_ids, open_store
-from service.bootstrap import broker_url, ehr_client
+from service.bootstrap import broker_url, ehr_client, now
 from service.config import Settings
 from service.errors import EpikriseError, WrongSetting
 
@@ -23,6 +23,7 @@ def examine(settings: Settings) -> list[Row]:
         ("store", _store),
         ("broker", _broker),
         ("ehr", _ehr),
+        ("subscription", _subscription),
         ("model", _model),
         ("gpu", _gpu),
     )
@@ -121,6 +122,24 @@ def _ehr(settings: Settings) -> str:
     with client:
         client.capabilities()
     return "answers"
+
+
+def _subscription(settings: Settings) -> str:
+    from adapters.fhir.subscription import SubscriptionKeeper
+    from service.cli.following import wish_of
+
+    ehr = settings.ehr
+    if ehr.subscribe == "off":
+        return "off" if not ehr.poll_seconds else f"off; the EHR is asked every {ehr.poll_seconds:g} s"
+    client = ehr_client(settings, timeout=min(ehr.timeout_seconds, 5.0))
+    assert client is not None  # noqa: S101 - config: subscribe needs fhir_url
+    with client:
+        seen = SubscriptionKeeper(client, wish_of(settings)).look(now())
+    if not seen.reference:
+        raise _Worth("the EHR has none of ours", "`epikrise serve` makes it, or `epikrise subscription on`.")
+    if not seen.is_healthy:
+        raise _Broken(f"{seen.reference} is {seen.state}", remedy="`epikrise serve` asks for it again each minute.")
+    return f"{seen.reference} is active until {seen.end or 'further notice'}"
 
 
 def _model(settings: Settings) -> str:

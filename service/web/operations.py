@@ -36,7 +36,7 @@ async def page(request: Request) -> Response:
 
 
 async def data(request: Request) -> Response:
-    """The same as JSON: ``stages, paused, checks, cases, dead, delivery, unsigned, workers, model``."""
+    """The same as JSON: ``stages, paused, checks, cases, dead, delivery, unsigned, workers, model, subscription``."""
     checks, seen = await asyncio.to_thread(_look, installation_of(request))
     return JSONResponse(_as_json(checks, seen))
 
@@ -70,4 +70,5 @@ def _as_json(checks: dict[str, str], seen: Overview) -> dict[str, Any]:
         "unsigned": {"drafts": seen.unsigned, "oldest_age_seconds": seen.oldest_unsigned_seconds},
         "workers": [{"queue": queue, "unheard": number} for queue, number in seen.unheard.items()],
         "model": dict(seen.writer) if seen.writer else None,
+        "subscription": asdict(seen.subscription) if seen.subscription else None,
     }

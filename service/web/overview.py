@@ -10,6 +10,7 @@ from service.errors import BrokerUnavailable
 from service.model import Case, CaseState, DeliveryState, StageHealth, Step, StepState
 from service.pipeline import JOURNEY, QUEUES
 from service.ports import Transaction
+from service.subscriptions import OurSubscription, our_subscription
 
 UNSIGNED = (CaseState.DRAFTED, CaseState.IN_INBOX, CaseState.IN_REVIEW)
 _ENDED = (StepState.DONE, StepState.CANCELLED)
@@ -34,7 +35,8 @@ class CaseRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What an operator asks first. ``unheard``: bells in the broker by queue, empty where it is away."""
+    """What an operator asks first. ``unheard``: bells in the broker by queue, empty where it is away.
+    ``subscription``: ours at the EHR when `epikrise serve` last looked; None where none is wanted."""
 
     at: datetime
     stages: Sequence[StageHealth]
@@ -47,6 +49,7 @@ class Overview:
     writer: Mapping[str, Any] | None
     cases: Sequence[CaseRow]
     dead: Sequence[Step]
+    subscription: OurSubscription | None
 
 
 def take_overview(installation: Installation) -> Overview:
@@ -60,6 +63,7 @@ def take_overview(installation: Installation) -> Overview:
         rows = [_row(case, tx.steps_of(case.id), now) for case in cases[:_SHOWN]]
         writer = _last_writer(tx, cases)
         dead, paused = tx.dead_steps(), tx.paused_queues()
+        subscription = our_subscription(tx) if installation.settings.ehr.subscribe != "off" else None
     return Overview(
         at=now,
         stages=[health.get(stage.name) or _idle(stage.name) for stage in JOURNEY],
@@ -72,6 +76,7 @@ def take_overview(installation: Installation) -> Overview:
         writer=writer,
         cases=rows,
         dead=dead,
+        subscription=subscription,
     )
 
 

@@ -1,6 +1,8 @@
 """A running service with a real store before the sandbox EHR, as fixtures; conftest makes them known."""
 
+import functools
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ import uvicorn
 from fhir_fixtures import SandboxEhr
 from sqlalchemy import select
 
-from adapters.store import SqlStore
+from adapters.store import SqlStore, migrate
 from adapters.store.engine import open_engine, transaction
 from adapters.store.tables import messages
 from service.bootstrap import Installation, open_installation
@@ -97,6 +99,15 @@ class Service:
         return [run_step(self.installation.world, step.id) for step in due]
 
 
+@functools.cache
+def _empty_store() -> bytes:
+    """A migrated SQLite file: to migrate one for each test would take longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        migrate(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 @contextmanager
 def running_service(home: Path, ehr_base: str, **ehr: Any) -> Iterator[Service]:
     """Before this EHR, on a free port, which is also its public address. ``ehr``: more settings of that section."""
@@ -112,6 +123,9 @@ def running_service(home: Path, ehr_base: str, **ehr: Any) -> Iterator[Service]:
             "ehr": {"fhir_url": ehr_base, "visit_systems": systems, **ehr},
         }
     )
+    if not (home / "epikrise.db").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "epikrise.db").write_bytes(_empty_store())
     opened = open_installation(settings)
     bells, store = Bells(), Fragile(opened.store)
     installation = replace(opened, world=replace(opened.world, bell=bells, store=store))
