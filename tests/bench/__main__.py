@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import verifying, writing
+from bench import reading, verifying, writing
 from service.cli.benches import ingest
 from service.cli.benches.machine import fsyncs_per_second, machine_facts
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 WORKS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     "ingest": ingest.measure,
+    "reading": reading.measure,
     "write": writing.measure,
     "verify": verifying.measure,
 }

@@ -1,8 +1,10 @@
 """What an HL7 v2 message means for its case."""
 
+import time
 from zoneinfo import ZoneInfo
 
 import pytest
+from bench.reading import full_message
 from hl7_messages import adt, header, oru, raw
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,3 +214,14 @@ def test_any_bytes_are_either_read_or_unusable_input(data: bytes) -> None:
     except UnusableInput:
         return
     understand(message)
+
+
+def test_reading_behind_the_acknowledgement_keeps_up_with_full_messages() -> None:
+    """Fifty full version 2.8 messages a second are promised; it is thousands on an idle core."""
+    body = full_message()
+    reading = understand(read_message(body))
+    assert (reading.event, reading.case_key, reading.starts_letter) == (Event.DISCHARGE, "KIS|F1", True)
+    started = time.process_time()
+    for _ in range(100):
+        understand(read_message(body))
+    assert 100 / (time.process_time() - started) > 50
