@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -33,14 +33,21 @@ class Running:
 
 
 @contextmanager
-def listening(store: Store, *, limits: MllpLimits = QUICK, tls: ssl.SSLContext | None = None) -> Iterator[Running]:
+def listening(
+    store: Store,
+    *,
+    limits: MllpLimits = QUICK,
+    tls: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
+    allow: Sequence[str] = (),
+    senders: Sequence[str] = (),
+) -> Iterator[Running]:
     """Yields once the port is open; leaving stops the listener and then the intake."""
     started: list[Running] = []
     ready, done = threading.Event(), asyncio.Event()
 
     async def run() -> None:
         async with GroupCommit(store) as intake:
-            receiver = MessageReceiver(intake.submit)
+            receiver = MessageReceiver(intake.submit, senders=senders)
             server = MllpServer(
                 receiver.receive,
                 host="127.0.0.1",
@@ -48,6 +55,7 @@ def listening(store: Store, *, limits: MllpLimits = QUICK, tls: ssl.SSLContext |
                 on_refused=receiver.keep_refused,
                 ssl_context=tls,
                 limits=limits,
+                allow=allow,
             )
             await server.start()
             started.append(Running(server=server, loop=asyncio.get_running_loop()))
