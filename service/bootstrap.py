@@ -147,7 +147,7 @@ def ehr_client(settings: Settings, *, timeout: float | None = None) -> FhirClien
     if ehr.fhir_url is None:
         return None
     seconds = ehr.timeout_seconds if timeout is None else timeout
-    token = ehr.token.get_secret_value() if ehr.token else None
+    token = ehr.token.get_secret_value() if ehr.token and ehr.client_id is None else None
     auth = None
     if ehr.client_id is not None and ehr.client_key is not None:
         auth = BackendServices(

@@ -102,7 +102,7 @@ class Web(_Section):
 class Ehr(_Section):
     """The EHR's FHIR API. ``visit_systems``, ``patient_systems``: HL7 assigning authority -> FHIR identifier system
     of visits, of patients. ``client_id`` and ``client_key`` (PEM or JWK file) are those of SMART Backend Services;
-    without them ``token`` is sent as it is. ``poll_seconds`` 0: never asked without a notification."""
+    without them ``token`` is sent as it is, with them it is not used. ``poll_seconds`` 0: never asked without a notification."""
 
     fhir_url: Address | None = None
     visit_systems: dict[str, str] = {}
@@ -126,8 +126,6 @@ class Ehr(_Section):
     def _whole_client(self) -> Self:
         if (self.client_id is None) != (self.client_key is None):
             raise ValueError("client_id and client_key go together: set both, or neither")
-        if self.client_id is not None and self.token is not None:
-            raise ValueError("client_id and token exclude each other: set one")
         if self.subscribe == "backport" and self.topic is None:
             raise ValueError("subscribe backport needs topic, the canonical address of the server's topic")
         if self.fhir_url is None and (self.subscribe != "off" or self.poll_seconds):

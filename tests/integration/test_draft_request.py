@@ -6,13 +6,14 @@ from typing import Any
 import httpx
 import pytest
 from fhir_fixtures import Resource, SandboxEhr, a_visit
-from test_fhir_intake import KEY, Service, service, told
+from intake_service import Service, service
 
 from service.model import CaseState
 from service.pipeline import Outcome
 
 __all__ = ["service"]
 
+KEY = "KIS|F4711"
 PATH = "/fhir/$draft-letter"
 BY_REFERENCE = {"name": "encounter", "valueReference": {"reference": "Encounter/e1"}}
 BY_NUMBER = {"name": "visit", "valueIdentifier": {"system": "https://kis.example/fall", "value": "F4711"}}
@@ -28,6 +29,12 @@ def answered(answer: httpx.Response) -> dict[str, Any]:
     body = answer.json()
     assert body["resourceType"] == "Parameters"
     return {each["name"]: next(value for name, value in each.items() if name != "name") for each in body["parameter"]}
+
+
+def told(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, issue code and diagnostics of an OperationOutcome."""
+    (issue,) = answer.json()["issue"]
+    return answer.status_code, issue["code"], issue["diagnostics"]
 
 
 @pytest.fixture
