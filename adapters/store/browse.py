@@ -117,7 +117,7 @@ def _starts_with(scope: Scope, start: str) -> ColumnElement[bool]:
     """By code points and case, which LIKE is not on SQLite; there the range can use the index."""
     exact = func.substr(messages.c.control_id, 1, len(start)) == start
     if scope.connection.dialect.name == "sqlite":
-        return exact & (messages.c.control_id >= start)
+        return exact & messages.c.control_id.between(start, f"{start}\U0010ffff")
     return exact
 
 

@@ -41,19 +41,22 @@ class Browser:
     http: httpx.Client
 
     def keep(
-        self, body: bytes, control_id: str, *, channel: str = "mllp", error_code: str | None = None, ack: str = "AA"
+        self, body: bytes, control_id: str, *, channel: str = "mllp", error_code: str | None = None, waits: bool = True
     ) -> str:
+        """``waits``: with the step that reads it, as the listener keeps one."""
+        header = body.split(b"|", 9)
         with self.installation.store.begin() as tx:
             message_id, _ = tx.add_message(
                 channel=channel,
                 sender="KIS|ONK",
                 control_id=control_id,
                 body=body,
-                ack_code="AE" if error_code else ack,
+                ack_code="AE" if error_code else "AA",
                 state="refused" if error_code else "stored",
                 error_code=error_code,
+                kind=header[8].decode() if len(header) == 10 else "",
             )
-            if error_code is None and channel == "mllp":
+            if waits and error_code is None and channel == "mllp":
                 tx.add_step("read", "intake", subject=message_id)
         return message_id
 

@@ -63,6 +63,7 @@ def test_a_list_shows_the_newest_first_with_what_was_answered(browser: Browser) 
     assert "refused" in html
     assert "<code>AE</code>" in html
     assert "<code>201</code>" in html
+    assert "<td>ADT^A01</td>" in html
 
 
 @pytest.mark.parametrize(
