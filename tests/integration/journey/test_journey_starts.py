@@ -44,6 +44,10 @@ def receive(journey: Journey, *bodies: bytes) -> None:
     journey.run_all()
 
 
+def state(journey: Journey) -> CaseState:
+    return journey.case.state
+
+
 def begun(journey: Journey) -> dict[str, object]:
     case_id = journey.case.id
     with journey.store.begin() as tx:
@@ -63,7 +67,7 @@ def ask(journey: Journey, *, actor: str = "Dr. Muster", letter: LetterKind | Non
 
 def test_a_discharge_starts_its_letter_by_the_default_rule_and_the_case_keeps_why(journey: Journey) -> None:
     receive(journey, adt("A01", minute=0), adt("A03", minute=10))
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
     started = begun(journey)
     assert (started["rule"], started["trigger"], started["letter"]) == ("default", "discharge", "discharge")
     case_id = journey.case.id
@@ -76,9 +80,9 @@ def test_a_discharge_starts_its_letter_by_the_default_rule_and_the_case_keeps_wh
 def test_the_end_of_a_course_starts_a_letter_in_the_department_of_the_visit(journey: Journey, where: bool) -> None:
     by_rules(journey, COURSE_END, OFF)
     receive(journey, ambulatory(adt("A04", minute=0)), course(minute=5, status="laufend", where=where))
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
     receive(journey, course(minute=10, where=where))
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
     assert begun(journey)["letter"] == "end_of_radiotherapy"
 
 
@@ -86,7 +90,7 @@ def test_the_end_of_a_course_starts_a_letter_in_the_department_of_the_visit(jour
 def test_a_course_that_ends_in_training_starts_nothing(journey: Journey, processing: str) -> None:
     by_rules(journey, COURSE_END)
     receive(journey, ambulatory(adt("A04", minute=0)), course(minute=10, processing=processing))
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
 
 
 @pytest.mark.parametrize(("at", "trigger"), [("start", "A04"), ("end", "A03")])
@@ -97,16 +101,16 @@ def test_a_follow_up_visit_starts_a_letter_at_the_end_that_the_rule_names(
     by_rules(journey, rule)
     other = {"A04": "A03", "A03": "A04"}[trigger]
     receive(journey, ambulatory(adt(other, minute=0 if other == "A04" else 20), "RT-NACHSORGE"))
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
     receive(journey, ambulatory(adt(trigger, minute=0 if trigger == "A04" else 20), "RT-NACHSORGE"))
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
     assert begun(journey)["trigger"] == "follow_up"
 
 
 def test_a_department_that_is_switched_off_gets_no_letter_and_its_neighbour_does(journey: Journey) -> None:
     by_rules(journey, OFF, DISCHARGE)
     receive(journey, ambulatory(adt("A03", minute=10)))
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
     receive(journey, adt("A03", minute=20))
     assert begun(journey)["rule"] == "rest"
 
@@ -137,22 +141,22 @@ def file(journey: Journey, encounter: Resource, *others: Resource) -> None:
 def test_a_completed_procedure_starts_the_letter_of_its_ambulatory_visit(journey: Journey) -> None:
     by_rules(journey, COURSE_END, OFF)
     file(journey, ENCOUNTER, COURSE | {"status": "in-progress"})
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
     file(journey, ENCOUNTER, COURSE)
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
     assert begun(journey)["letter"] == "end_of_radiotherapy"
 
 
 def test_an_encounter_of_test_data_starts_nothing_however_its_course_went(journey: Journey) -> None:
     by_rules(journey, COURSE_END, DISCHARGE)
     file(journey, ENCOUNTER | {"meta": {"security": [{"code": "HTEST"}]}, "status": "finished"}, COURSE)
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
 
 
 def test_a_finished_ambulatory_encounter_is_a_follow_up(journey: Journey) -> None:
     by_rules(journey, Rule(name="visits", departments=("RT-AMB",), trigger=Trigger.FOLLOW_UP))
     file(journey, ENCOUNTER)
-    assert journey.case.state is CaseState.OPEN
+    assert state(journey) is CaseState.OPEN
     file(journey, ENCOUNTER | {"status": "finished"})
     assert begun(journey)["trigger"] == "follow_up"
 
@@ -171,7 +175,7 @@ def test_a_trigger_of_a_visit_that_has_its_letter_is_an_update(journey: Journey)
 def test_a_cancelled_discharge_takes_back_no_letter_of_a_course(journey: Journey) -> None:
     by_rules(journey, COURSE_END, DISCHARGE)
     receive(journey, ambulatory(adt("A04", minute=0)), course(minute=10), ambulatory(adt("A13", minute=20)))
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
     assert len(journey.inbox.live) == 1
 
 
@@ -182,7 +186,7 @@ def test_rules_that_change_start_no_letter_for_messages_that_were_read_before(jo
     receive(journey, ambulatory(adt("A08", minute=20)), ambulatory(adt("A03", minute=10)))
     assert (journey.case.state, journey.inbox.held) == (CaseState.OPEN, {})
     receive(journey, ambulatory(adt("A03", minute=30)))
-    assert journey.case.state is CaseState.IN_INBOX
+    assert state(journey) is CaseState.IN_INBOX
 
 
 def test_rules_that_change_take_no_letter_back(journey: Journey) -> None:

@@ -12,7 +12,7 @@ from journey_world import Journey, adt, oru
 from store_fixtures import Clock
 
 from adapters.store import SqlStore
-from service.bootstrap import now, open_sealed_store
+from service.bootstrap import now, open_installation, open_sealed_store
 from service.cli.main import run
 from service.config import load_settings
 from service.pipeline import run_step
@@ -207,6 +207,16 @@ def test_the_rules_in_force_are_shown_in_their_order(
     settings = json.loads(epikrise(capsys, monkeypatch, "config", "check", "--json")[1])
     assert [rule["name"] for rule in settings["letter"]["rules"]] == ["course", "visits", "wards"]
     assert (rows[1]["classes"], rows[1]["at"], rows[0]["letter"]) == (["O"], "end", "end_of_radiotherapy")
+
+
+def test_an_installation_asks_the_rules_of_its_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    (home / "epikrise.toml").write_text(AMBULATORY)
+    monkeypatch.setenv("EPIKRISE_BROKER__URL", "redis://127.0.0.1:1/0")
+    installation = open_installation(load_settings())
+    asked = [rule.name for rule in installation.world.rules.starts]
+    installation.close()
+    assert asked == ["course", "visits", "wards"]
 
 
 @pytest.mark.parametrize(
