@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def take_pictures(folder: Path, *, lang: str) -> list[Path]:
-    """``review.png``, ``finding.png``, ``operations.png``, ``inbox.png``.
+    """``review.png``, ``finding.png``, ``operations.png``, ``inbox.png``, ``messages.png``.
 
     Raises ModelUnavailable.
     """
@@ -89,7 +89,26 @@ def take_pictures(folder: Path, *, lang: str) -> list[Path]:
             take(page, "finding")
         else:
             sys.stderr.write("screenshots: the model's letter states no dose to change, so finding.png is left out\n")
+    made.append(picture_messages(folder, lang=lang))
     return made
+
+
+def picture_messages(folder: Path, *, lang: str) -> Path:
+    """``messages.png``: the message browser at night, one message refused. Needs no model."""
+    from chromium import headless
+    from message_fixtures import a_browser, adt
+
+    picture = folder / "messages.png"
+    with tempfile.TemporaryDirectory() as home, a_browser(Path(home)) as messages, headless() as browser:
+        for number, trigger in enumerate(["A01", "A08", "A02", "A08", "A03"]):
+            messages.keep(adt(trigger, f"KIS-{4706 + number}", minute=number), f"KIS-{4706 + number}")
+        messages.keep(adt("Q99", "KIS-4711"), "KIS-4711", error_code="201")
+        messages.work()
+        context = browser.new_context(viewport={"width": WIDTH, "height": 1180}, locale=lang, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto(f"{messages.root}/messages")
+        page.screenshot(path=picture, animations="disabled")
+    return picture
 
 
 def _change_a_dose(page: Page, right: str) -> None:
