@@ -9,6 +9,7 @@ import typer
 
 from service.cli import (
     audit,
+    bench,
     cases,
     demonstration,
     kept_messages,
@@ -41,6 +42,7 @@ app.add_typer(rules.app, name="rules", help="What starts a letter.")
 app.add_typer(subscriptions.app, name="subscription", help="Our Subscription at the EHR.")
 app.add_typer(processes.config_app, name="config", help="The settings.")
 app.add_typer(letters.model_app, name="model", help="The models on this machine.")
+app.add_typer(bench.app, name="bench", help="Figures of this machine, beside its bound and its peers.")
 app.add_typer(audit.app, name="audit", help="The tamper-evident audit trail.")
 
 

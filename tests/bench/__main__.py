@@ -32,11 +32,12 @@ def run(work: str) -> dict[str, Any]:
 
 def table(report: dict[str, Any]) -> str:
     """For people: each load's engines, and ours as a ratio to each of them."""
-    ours = {row["load"]: row["value"] for row in report["rows"] if row["engine"] == "epikrise"}
-    lines = [f"{report['work']} ({report['rows'][0]['metric']}), fsync/s {report['probe']['fsync_per_second']}"]
+    ours = {(row["load"], row["metric"]): row["value"] for row in report["rows"] if row["engine"] == "epikrise"}
+    lines = [f"{report['work']}, fsync/s {report['probe']['fsync_per_second']}"]
     for row in report["rows"]:
-        ratio = "" if row["engine"] == "epikrise" else f"   ours / this: {ours[row['load']] / row['value']:.3g}"
-        lines.append(f"  load {row['load']:>3}  {row['engine']:<12} {row['value']:>10}{ratio}")
+        other = ours.get((row["load"], row["metric"])) if row["engine"] != "epikrise" else None
+        ratio = "" if other is None else f"   ours / this: {other / row['value']:.3g}"
+        lines.append(f"  load {row['load']:>3}  {row['engine']:<12} {row['metric']:<20} {row['value']:>10}{ratio}")
     return "\n".join(lines)
 
 

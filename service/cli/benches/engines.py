@@ -79,7 +79,7 @@ async def _bound(folder: Path) -> AsyncIterator[int]:
                 arrived.set()
                 await told
                 writer.write(b"\x0bMSH|^~\\&|||||||ACK||P|2.5\rMSA|AA|" + control_id + b"\r\x1c\r")
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             writer.close()
 
     committing = asyncio.create_task(write())
