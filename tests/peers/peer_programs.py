@@ -29,7 +29,18 @@ def _why_not() -> str:
     return ""
 
 
-NEEDS_PEERS = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "they are here")
+_WHY_NOT = _why_not()
+NEEDS_PEERS = pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "they are here")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without the peers one test stands skipped for all, so that the reason is one line and not a hundred."""
+    needing = [item for item in items if any(mark == NEEDS_PEERS.mark for mark in item.iter_markers("skipif"))]
+    if needing and _WHY_NOT:
+        reason = f"{_WHY_NOT} ({len(needing)} tests)"
+        needing[0].add_marker(pytest.mark.skipif(True, reason=reason), append=False)
+        config.hook.pytest_deselected(items=needing[1:])
+        items[:] = [item for item in items if item not in needing[1:]]
 
 
 @dataclass(frozen=True, kw_only=True)
