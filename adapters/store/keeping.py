@@ -10,7 +10,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, select, update
 
 from adapters.keys import KeyRing
 from adapters.store.scope import Scope, new_id, storable
@@ -65,7 +65,8 @@ def add_messages(scope: Scope, new: Sequence[NewMessage | SealedMessage]) -> lis
     """(message id, is new) of each, in order.
 
     The unique fingerprint decides what is new, so that two listeners cannot both think so; a message that
-    comes twice in one group is new once.
+    comes twice in one group is new once. One that was refused when it came first, as a frame without an end or by a
+    fault of ours, and is taken now, is new as well: its sender is told so, and therefore it must be read.
     """
     sealed = [seal_message(scope.keyring, message) if isinstance(message, NewMessage) else message for message in new]
     now = (_time(scope),)
@@ -77,7 +78,9 @@ def add_messages(scope: Scope, new: Sequence[NewMessage | SealedMessage]) -> lis
         first = kept.get(row.fingerprint)
         if first is None:
             raise NotFound("the message this one repeats was removed just now", remedy="send it again")
-        found.append((first, first == row.id))
+        found.append(
+            (first.id, first.id == row.id or (first.state == "refused" and _is_taken_now(scope, row, first.id)))
+        )
     return found
 
 
@@ -99,13 +102,23 @@ def add_steps(scope: Scope, name: str, queue: str, subjects: Sequence[str]) -> l
     ]
 
 
-def _find(scope: Scope, prints: Sequence[str]) -> dict[str, str]:
-    """Message ids by fingerprint."""
-    found: dict[str, str] = {}
+def _is_taken_now(scope: Scope, row: SealedMessage, first: str) -> bool:
+    if row.state != "stored":
+        return False
+    statement = update(messages).where(messages.c.id == first, messages.c.state == "refused")
+    changed = scope.connection.execute(statement.values(state="stored", ack_code=row.ack_code, error_code=None))
+    return changed.rowcount == 1
+
+
+def _find(scope: Scope, prints: Sequence[str]) -> dict[str, Row[Any]]:
+    """Message ids and states by fingerprint."""
+    found: dict[str, Row[Any]] = {}
     for start in range(0, len(prints), _LOOKED_UP):
         wanted = prints[start : start + _LOOKED_UP]
-        query = select(messages.c.fingerprint, messages.c.id).where(messages.c.fingerprint.in_(wanted))
-        found.update((row.fingerprint, row.id) for row in scope.connection.execute(query))
+        query = select(messages.c.fingerprint, messages.c.id, messages.c.state).where(
+            messages.c.fingerprint.in_(wanted)
+        )
+        found.update((row.fingerprint, row) for row in scope.connection.execute(query))
     return found
 
 
