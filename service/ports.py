@@ -152,8 +152,8 @@ class Transaction(Protocol):
     def is_control_id_reused(self, message_id: str) -> bool:
         """Whether the same sender gave this MSH-10 to other bytes before."""
 
-    def flag_message(self, message_id: str, error_code: str) -> None:
-        """A warning that the operator sees beside the message."""
+    def flag_message(self, message_id: str, error_code: str | None) -> None:
+        """A warning that the operator sees beside the message; None takes it away."""
 
     # browsing: messages without their bytes
     def list_messages(

@@ -20,16 +20,19 @@ from service.intake import understand
 from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
 from service.model import (
+    Case,
     CaseState,
     Chart,
     DeliveryState,
     Event,
+    MessageFilter,
     RawLetter,
     Reading,
     Start,
     Step,
     StepState,
     StoredMessage,
+    Trigger,
     WriterInfo,
 )
 from service.occasion import hl7_occasion, read_again
@@ -39,6 +42,11 @@ from service.verify import verify
 from service.world import World
 
 Settle = Callable[[Transaction], None]
+
+DEPARTMENT_UNKNOWN = "department_unknown"
+"""On a course's end that waits for a message which says where its visit is."""
+
+_MOST_WAITING = 1000
 
 CONTROL_ID_REUSED = "control_id_reused"
 """On a message whose sender had given its MSH-10 to other bytes: it is read all the same."""
@@ -86,21 +94,32 @@ def read(world: World, step: Step) -> Settle:
                 stored.id, case_id=None, event=reading.event, event_time=reading.event_time, state="understood"
             )
             return
-        file_reading(
-            world,
-            tx,
-            message_id=stored.id,
-            key=reading.case_key,
-            event=reading.event,
-            event_time=reading.event_time,
-            start=decide_start(world, tx, reading, occasion),
-            patient_key=reading.patient_key,
-            former_patient_key=reading.former_patient_key,
-            former_case_key=reading.former_case_key,
-            recorded_at=recorded_at(message),
-        )
+        start = decide_start(world, tx, reading, occasion)
+        case = _file(world, tx, message, reading, message_id=stored.id, start=start)
+        if case is not None and start is None and waits_for_place(world, tx, case, reading, occasion):
+            tx.flag_message(stored.id, DEPARTMENT_UNKNOWN)
+        if case is not None and reading.department:
+            decide_what_waited(world, tx, case)
 
     return settle
+
+
+def _file(
+    world: World, tx: Transaction, message: Message, reading: Reading, *, message_id: str, start: Start | None
+) -> Case | None:
+    return file_reading(
+        world,
+        tx,
+        message_id=message_id,
+        key=reading.case_key,
+        event=reading.event,
+        event_time=reading.event_time,
+        start=start,
+        patient_key=reading.patient_key,
+        former_patient_key=reading.former_patient_key,
+        former_case_key=reading.former_case_key,
+        recorded_at=recorded_at(message),
+    )
 
 
 def _is_filed_so(tx: Transaction, message_id: str, reading: Reading) -> bool:
@@ -124,18 +143,50 @@ def decide_start(world: World, tx: Transaction, reading: Reading, occasion: Occa
         tx.lock_identity(changing=False)
         case = find_case(tx, reading.case_key)
         if case is not None:
-            department, patient_class = place_of(tx, case.id, world.reader, world.rules.authorities)
+            department, patient_class = place_of(
+                tx, case.id, world.reader, world.rules.authorities, at=reading.event_time
+            )
             occasion = replace(occasion, department=department, patient_class=patient_class)
     return decide(world.rules.starts, reading, occasion).start
 
 
-def place_of(tx: Transaction, case_id: str, reader: MessageReader, authorities: Mapping[str, str]) -> tuple[str, str]:
-    """(department, patient class) of a visit, by the newest message that names one; empty where none does."""
-    for stored in reversed(tx.messages_of(case_id)):
+def place_of(
+    tx: Transaction, case_id: str, reader: MessageReader, authorities: Mapping[str, str], *, at: str = ""
+) -> tuple[str, str]:
+    """(department, patient class) of a visit at a time (ISO 8601 in UTC), by the newest message until then that names
+    one, else the first after it; without a time by the newest. Empty where none does."""
+    found = ("", "")
+    for stored in tx.messages_of(case_id):
         told = read_again(stored, reader, authorities)
-        if told is not None and told[0].department:
-            return told[0].department, told[0].patient_class
-    return "", ""
+        if told is None or not told[0].department:
+            continue
+        if at and found[0] and told[0].event_time > at:
+            break
+        found = (told[0].department, told[0].patient_class)
+    return found
+
+
+def waits_for_place(world: World, tx: Transaction, case: Case, reading: Reading, occasion: Occasion) -> bool:
+    """A course ended, and nobody has said yet in which department: the rules cannot be asked."""
+    if not occasion.course_completed or reading.department:
+        return False
+    return not place_of(tx, case.id, world.reader, world.rules.authorities)[0]
+
+
+def decide_what_waited(world: World, tx: Transaction, case: Case) -> None:
+    """The department of a visit is told: a course's end that came before it starts its letter now, as it would have
+    in the order of time."""
+    if not any(rule.trigger is Trigger.COURSE_END for rule in world.rules.starts):
+        return
+    for row in tx.list_messages(MessageFilter(case_id=case.id, event=Event.RESULT), limit=_MOST_WAITING):
+        if row.error_code != DEPARTMENT_UNKNOWN:
+            continue
+        message = world.reader(tx.message(row.id).body)
+        reading = understand(message, authorities=world.rules.authorities)
+        start = decide_start(world, tx, reading, hl7_occasion(message, world.rules.mapping))
+        tx.flag_message(row.id, None)
+        if start is not None:
+            _file(world, tx, message, reading, message_id=row.id, start=start)
 
 
 # ---------------------------------------------------------------- chart

@@ -19,7 +19,7 @@ from service.intake.encounter import UNDER_WAY, is_older, recorded_at, reopened
 from service.model import Event, StoredMessage
 from service.occasion import fhir_occasion
 from service.ports import Resource, Transaction
-from service.steps import decide_start
+from service.steps import decide_start, decide_what_waited
 from service.world import World
 
 SENDER: Final = "fhir"
@@ -101,7 +101,7 @@ def file_visit(world: World, visit: Visit) -> bool:
         else:
             event = _in_order(visit.event or reading.event, visit.encounter, known)
             reading = replace(reading, event=event, event_time=_when(event, visit, reading.event_time))
-        file_reading(
+        case = file_reading(
             world,
             tx,
             message_id=message_id,
@@ -112,6 +112,8 @@ def file_visit(world: World, visit: Visit) -> bool:
             patient_key=reading.patient_key,
             recorded_at=recorded_at(visit.inside or visit.encounter),
         )
+        if case is not None and reading.department:
+            decide_what_waited(world, tx, case)
     return True
 
 

@@ -126,7 +126,7 @@ class SqlTransaction:
     def is_control_id_reused(self, message_id: str) -> bool:
         return identity.is_control_id_reused(self._scope, message_id)
 
-    def flag_message(self, message_id: str, error_code: str) -> None:
+    def flag_message(self, message_id: str, error_code: str | None) -> None:
         identity.flag_message(self._scope, message_id, error_code)
 
     def list_messages(

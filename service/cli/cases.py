@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CaseId = Annotated[str, typer.Argument(help="Id of the case, as `epikrise case list` prints it")]
 
 _NEXT = {
-    CaseState.OPEN: "wait for the discharge",
+    CaseState.OPEN: "wait for what starts its letter",
     CaseState.HELD: "look at the notices, then `epikrise case release` or `withdraw`",
     CaseState.FAILED: "mend the cause, then `epikrise case retry`",
     CaseState.IN_INBOX: "wait for the physician",

@@ -161,6 +161,35 @@ def test_a_finished_ambulatory_encounter_is_a_follow_up(journey: Journey) -> Non
     assert begun(journey)["trigger"] == "follow_up"
 
 
+@pytest.mark.parametrize("tells", ["ADT", "FHIR"])
+def test_a_course_that_ended_before_anybody_said_where_starts_its_letter_when_that_is_told(
+    journey: Journey, tells: str
+) -> None:
+    by_rules(journey, COURSE_END, OFF)
+    receive(journey, course(minute=10, where=False))
+    assert state(journey) is CaseState.OPEN
+    if tells == "ADT":
+        receive(journey, ambulatory(adt("A04", minute=0)))
+    else:
+        file(journey, ENCOUNTER)
+    assert state(journey) is CaseState.IN_INBOX
+    assert begun(journey)["trigger"] == "course_end"
+
+
+def test_where_the_visit_was_when_its_course_ended_decides_not_where_it_went(journey: Journey) -> None:
+    by_rules(journey, COURSE_END, OFF)
+    receive(journey, adt("A02", minute=20), ambulatory(adt("A04", minute=0)), course(minute=10, where=False))
+    assert state(journey) is CaseState.IN_INBOX
+
+
+def test_a_decision_that_waited_is_made_once(journey: Journey) -> None:
+    by_rules(journey, COURSE_END)
+    receive(journey, course(minute=10, where=False), adt("A01", minute=0))
+    by_rules(journey, Rule(name="anywhere", trigger=Trigger.COURSE_END))
+    receive(journey, adt("A08", minute=20))
+    assert state(journey) is CaseState.OPEN
+
+
 # ---------------------------------------------------------------- one letter a visit
 
 
