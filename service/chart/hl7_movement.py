@@ -20,11 +20,6 @@ def location(pv1: Segment) -> Leaf[str] | None:
     return leaf(pv1, 3, component=9) or leaf(pv1, 3, component=1) or leaf(pv1, 3, component=4)
 
 
-def tells_the_present(message: Message) -> bool:
-    """Whether PV1-3 is where the patient is: not in a correction of the past (ZBE-5) or of a deleted movement."""
-    return not any(_is_gone(each) or each.value(5).strip().upper() == "Y" for each in message.segments("ZBE"))
-
-
 def ward_by_movements(messages: Sequence[Message], treated: str) -> Leaf[str] | None:
     """The ward in force at noon of the day ``treated``; without it, or before all movements, the last one's."""
     standing: dict[str, _Movement] = {}

@@ -11,7 +11,7 @@ from service.chart.element import Leaf
 from service.chart.fhir_person import joined, sex_and_salutation
 from service.chart.hl7_fields import deletes, leaf, moment
 from service.chart.hl7_identity import Ended, patient_link, patient_numbers, visit_link, visit_number, wrong_patient
-from service.chart.hl7_movement import location, tells_the_present, ward_by_movements
+from service.chart.hl7_movement import location, ward_by_movements
 from service.chart.items import Item, Value
 from service.chart.values import a_date, a_text
 from service.model import FactType, Importance
@@ -37,9 +37,6 @@ def read_person(messages: Sequence[Message], notes: list[str], *, treated: str =
                 _patient(segment, patient, notes)
         for segment in message.segments("PV1")[:1]:
             _visit(segment, visit, notes, numbered=not ended_visits.covers({visit_number(message)} - {""}))
-            if tells_the_present(message):
-                ward = location(segment)
-                _take(visit, ("ward",), deletes(segment, 3), {"ward": _ward(ward)})
         if message.trigger == "A13":
             visit.pop("end", None)
     if moved := ward_by_movements(messages, treated):
@@ -107,10 +104,6 @@ def _name(pid: Segment) -> dict[str, Value | None]:
     }
 
 
-def _ward(found: Leaf[str] | None) -> Value | None:
-    return _text(FactType.TEXT, found, Importance.LOW)
-
-
 def _visit(pv1: Segment, values: dict[str, Value], notes: list[str], *, numbered: bool) -> None:
     start, end = moment(pv1, 44, notes), moment(pv1, 45, notes)
     for field, name, value in (
@@ -118,6 +111,7 @@ def _visit(pv1: Segment, values: dict[str, Value], notes: list[str], *, numbered
         (44, "start", a_date(start) if start else None),
         (45, "end", a_date(end) if end else None),
         (7, "physician", _text(FactType.NAME, person(pv1, 7), Importance.LOW)),
+        (3, "ward", _text(FactType.TEXT, location(pv1), Importance.LOW)),
     ):
         _take(values, (name,), deletes(pv1, field), {name: value})
 

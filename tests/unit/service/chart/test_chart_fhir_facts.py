@@ -210,3 +210,14 @@ def test_a_prescription_is_a_planned_course_until_it_is_delivered() -> None:
         "course.1.status": "planned",
     }
     assert source(chart, "course.1.start") == "ServiceRequest/5#occurrence.start"
+
+
+def test_three_values_that_contradict_each_other_are_all_told_with_their_sources() -> None:
+    days = ("2025-11-03", "2025-11-04", "2025-12-01")
+
+    chart = chart_of(patient(), *(condition(str(number), onsetDateTime=day) for number, day in enumerate(days)))
+
+    (conflict,) = chart.conflicts
+    assert conflict.handle == "diagnosis.1.date"
+    assert conflict.values == days
+    assert conflict.sources == tuple(f"Condition/{number}#onset" for number in range(3))

@@ -107,6 +107,8 @@ def test_irradiations_told_as_extensions_are_the_volumes_of_a_course(own: str, i
     }
     name = chart.get("course.1.volume.2.name")
     assert name and name.display.en == "right partial breast, sequential boost"
+    parts = [part.rpartition(".extension('")[2].partition("'")[0] for part in name.source.split(" + ")]
+    assert parts[0] == "Zielgebiet" and parts[2] == "Boost"
     assert (
         source(chart, "course.1.volume.2.dose") == f"Procedure/st#extension('{own}')[1].extension('Gesamtdosis').value"
     )

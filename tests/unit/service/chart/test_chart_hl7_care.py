@@ -46,6 +46,7 @@ def test_an_order_that_does_not_say_so_goes_home_with_nobody() -> None:
         (("TQ1|1||BID",), "BID", "zweimal täglich"),
         (("TQ1|1||Q8H",), "Q8H", "alle 8 Stunden"),
         (("TQ1|1||XYZ",), "XYZ", "XYZ"),
+        (("TQ1|1||1-0-1||||||||mit Wasser",), "1-0-1", "1-0-1"),
         (("TQ1|1||||||||||morgens nüchtern",), "morgens nüchtern", "morgens nüchtern"),
         (("TQ1|1||BID||||||||1/2-0-1-0",), "1/2-0-1-0", "1/2-0-1-0"),
     ],
