@@ -73,8 +73,8 @@ def take_notification(world: World, ehr: Ehr | None, document: Any, body: bytes,
         EhrRefused: the EHR does not let us read.
     """
     followed = Followed()
+    resources = [] if document is None else resources_of(document)  # first: it bounds the depth
     told = read_notification(document)
-    resources = [] if document is None else resources_of(document)
     ours = _ours(world)
     if told.subscription and ours and told.subscription != ours:
         followed.warn("Subscription: the notification is of another one than ours; it was read all the same")
@@ -202,12 +202,14 @@ def _visits_told(
     whole = visits_in(resources, body)
     yield from whole
     here = {f"{each['resourceType']}/{each['id']}": each for each in resources}
+    handled = {f"Encounter/{visit.encounter.get('id', '')}" for visit in whole}
     inside = [each for each in resources if each["resourceType"] not in ("Encounter", "Patient")]
     if not whole:
         for reference in told.encounters:
             encounter = _read_told(_require(ehr), reference, followed)
             if encounter is None:
                 continue
+            handled.add(reference)
             if not inside:
                 yield _read_visit(_require(ehr), encounter)
             else:
@@ -217,10 +219,15 @@ def _visits_told(
                     body=body if not _ends_course(inside) else _together(encounter, resources),
                     inside=inside[0],
                 )
-    for reference in told.procedures:
-        is_placed = reference in here and bool(told.encounters)
+    courses = (reference for reference in here if reference.startswith("Procedure/"))
+    for reference in dict.fromkeys((*told.procedures, *courses)):
         procedure = here.get(reference) or _read_told(_require(ehr), reference, followed)
-        if procedure is not None and completed_course(procedure) and not is_placed:
+        if procedure is None or not completed_course(procedure):
+            continue
+        # with its visit it was filed above, unless it is of another visit than those that came with it
+        named = encounter_of(procedure)
+        is_placed = reference in here and (named in handled if named else bool(handled))
+        if not is_placed:
             visit = _course_visit(_require(ehr), procedure, resources)
             if visit is None:
                 followed.warn("Procedure.encounter: the course that ended names no visit, and none is found")

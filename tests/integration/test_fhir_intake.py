@@ -252,7 +252,10 @@ def test_what_is_no_bundle_of_a_visit_is_refused_by_its_field_and_kept(
     assert service.case().key == KEY
 
 
-@pytest.mark.parametrize("body", [b"no json", b"[1, 2]", b'{"a":' * 200_000])
+_DEEP = b'{"resourceType": "Bundle", "a":' + b'{"a":' * 5000 + b"1" + b"}" * 5001
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[1, 2]", b'{"a":' * 200_000, _DEEP])
 def test_what_is_no_notification_is_refused_and_kept(body: bytes, service: Service) -> None:
     assert told(service.post("/fhir/notify", body))[:2] == (400, "invalid")
     assert [(stored.body, stored.state) for stored in service.kept()] == [(body, "refused")]

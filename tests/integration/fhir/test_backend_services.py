@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from intake_service import running_service
 from token_server import ALGS, Authority, running_authority
 from typer.testing import CliRunner
 
@@ -211,6 +212,15 @@ def test_a_file_without_a_fit_private_key_is_a_wrong_setting(content: bytes, tmp
     with pytest.raises(WrongSetting, match=r"ehr\.client_key.*P-384") as caught:
         load_client_keys(a_key_file(tmp_path, content))
     assert "c2VjcmV0" not in str(caught.value)
+
+
+def test_the_public_keys_are_offered_over_http_and_nothing_where_there_are_none(tmp_path: Path) -> None:
+    key = {"client_id": "epikrise", "client_key": a_key_file(tmp_path, as_jwk(tmp_path))}
+    with running_service(tmp_path / "with", "http://127.0.0.1:9/fhir", **key) as service:
+        (offered,) = service.http.get("/fhir/jwks.json").json()["keys"]
+    assert (offered["kid"], "d" in offered) == ("our-key-1", False)
+    with running_service(tmp_path / "without", "http://127.0.0.1:9/fhir") as service:
+        assert service.http.get("/fhir/jwks.json").status_code == 404
 
 
 def test_the_public_keys_are_printed_for_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,6 +239,16 @@ def test_a_course_that_ended_is_a_result_of_its_visit(names_visit: bool, backpor
     assert len([stored for stored in backport.kept() if "Procedure" in stored.control_id]) == 1
 
 
+def test_a_course_told_together_with_another_visit_reaches_its_own(backport: Service, ward: SandboxEhr) -> None:
+    status = {"resourceType": "Parameters", "parameter": [{"name": "type", "valueCode": "event-notification"}]}
+    entries = [{"resource": each} for each in (status, another(9), a_course())]
+    body = {"resourceType": "Bundle", "type": "history", "entry": entries}
+    assert backport.post("/fhir/notify", body).status_code == 200
+    filed = {stored.control_id: stored.event for stored in backport.kept()}
+    assert filed["Encounter/v9"] is Event.DISCHARGE
+    assert filed["Encounter/e1/Procedure/rt1"] is Event.RESULT
+
+
 # ---------------------------------------------------------------- how it is kept
 
 
