@@ -10,7 +10,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from adapters.keys import KeyRing
 from adapters.store.scope import Scope, new_id, storable
@@ -75,12 +75,10 @@ def add_messages(scope: Scope, new: Sequence[NewMessage | SealedMessage]) -> lis
     kept = _find(scope, [row.fingerprint for row in sealed])
     found: list[tuple[str, bool]] = []
     for row in sealed:
-        first = kept.get(row.fingerprint)
-        if first is None:
+        if row.fingerprint not in kept:
             raise NotFound("the message this one repeats was removed just now", remedy="send it again")
-        found.append(
-            (first.id, first.id == row.id or (first.state == "refused" and _is_taken_now(scope, row, first.id)))
-        )
+        first, state = kept[row.fingerprint]
+        found.append((first, first == row.id or (state == "refused" and _is_taken_now(scope, row, first))))
     return found
 
 
@@ -110,15 +108,15 @@ def _is_taken_now(scope: Scope, row: SealedMessage, first: str) -> bool:
     return changed.rowcount == 1
 
 
-def _find(scope: Scope, prints: Sequence[str]) -> dict[str, Row[Any]]:
-    """Message ids and states by fingerprint."""
-    found: dict[str, Row[Any]] = {}
+def _find(scope: Scope, prints: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """(message id, state) by fingerprint."""
+    found: dict[str, tuple[str, str]] = {}
     for start in range(0, len(prints), _LOOKED_UP):
         wanted = prints[start : start + _LOOKED_UP]
         query = select(messages.c.fingerprint, messages.c.id, messages.c.state).where(
             messages.c.fingerprint.in_(wanted)
         )
-        found.update((row.fingerprint, row) for row in scope.connection.execute(query))
+        found.update((row.fingerprint, (row.id, row.state)) for row in scope.connection.execute(query))
     return found
 
 
