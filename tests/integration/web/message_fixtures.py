@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,13 @@ def adt(trigger: str, control_id: str, *, visit: str = "F-445566", minute: int =
 
 @dataclass(frozen=True, kw_only=True)
 class Browser:
-    """The pages as an operator has them open. ``http`` keeps cookies and follows no redirect."""
+    """The pages as an operator has them open. ``http`` keeps cookies and follows no redirect; ``since``: entries of
+    the trail that were there before."""
 
     installation: Installation
     root: str
     http: httpx.Client
+    since: int = 0
 
     def keep(
         self, body: bytes, control_id: str, *, channel: str = "mllp", error_code: str | None = None, waits: bool = True
@@ -83,7 +85,11 @@ class Browser:
 
     def trail(self) -> list[AuditEntry]:
         with self.installation.store.read() as tx:
-            return list(tx.audit_trail())
+            return list(tx.audit_trail())[self.since :]
+
+    def anew(self, http: httpx.Client) -> "Browser":
+        """The same service before a person who has just come."""
+        return replace(self, http=http, since=self.since + len(self.trail()))
 
 
 @contextlib.contextmanager

@@ -19,16 +19,23 @@ NAME = "Ina Technik"
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
+def locked(tmp_path: Path) -> Iterator[Browser]:
+    """A service of its own, for who tries wrong tokens."""
     with a_browser(tmp_path) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """For tests that change nothing."""
-    with a_browser(tmp_path_factory.mktemp("shared")) as browser:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with a_browser(tmp_path_factory.mktemp("service")) as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(service: Browser) -> Iterator[Browser]:
+    """A person who has just come, before the service that all tests share."""
+    with httpx.Client(base_url=service.root, timeout=20, trust_env=False) as http:
+        yield service.anew(http)
 
 
 def cells(html: str, segment: str) -> dict[str, str]:
@@ -102,25 +109,25 @@ def test_where_no_token_is_set_nobody_may(tmp_path: Path) -> None:
 
 
 def test_a_wrong_token_is_refused_on_record_and_without_what_was_typed(
-    browser: Browser, caplog: pytest.LogCaptureFixture
+    locked: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    answer = browser.log_in(name=TOKEN, token="not this one")
+    answer = locked.log_in(name=TOKEN, token="not this one")
     assert answer.status_code == 403
     assert "The token does not fit." in answer.text
     assert "operator=" not in answer.headers.get("set-cookie", "")
-    assert [(entry.actor, entry.action) for entry in browser.trail()] == [("unknown", "operator_refused")]
+    assert [(entry.actor, entry.action) for entry in locked.trail()] == [("unknown", "operator_refused")]
     assert TOKEN not in caplog.text + answer.text
     assert "not this one" not in caplog.text + answer.text
 
 
-def test_after_five_wrong_tokens_even_the_right_one_has_to_wait(browser: Browser) -> None:
+def test_after_five_wrong_tokens_even_the_right_one_has_to_wait(locked: Browser) -> None:
     for _ in range(5):
-        assert browser.log_in(token="wrong").status_code == 403
-    answer = browser.log_in()
+        assert locked.log_in(token="wrong").status_code == 403
+    answer = locked.log_in()
     assert answer.status_code == 429
     assert "Wait five minutes" in answer.text
-    assert len(browser.trail()) == 5
+    assert len(locked.trail()) == 5
 
 
 def test_a_login_needs_a_name(browser: Browser) -> None:
@@ -132,11 +139,11 @@ def test_a_login_needs_a_name(browser: Browser) -> None:
 
 @pytest.mark.parametrize("form_token", ["", "0" * 40])
 @pytest.mark.parametrize("path", ["login", "logout", "replay", "{}/content"])
-def test_a_form_of_another_site_does_nothing(shared: Browser, path: str, form_token: str) -> None:
-    message_id = shared.keep(adt("A01", "M1"), "M1")
-    shared.log_in()
-    before = shared.trail()
-    answer = shared.post(
+def test_a_form_of_another_site_does_nothing(browser: Browser, path: str, form_token: str) -> None:
+    message_id = browser.keep(adt("A01", "M1"), "M1")
+    browser.log_in()
+    before = browser.trail()
+    answer = browser.post(
         f"/messages/{path.format(message_id)}",
         form_token=form_token,
         name=NAME,
@@ -145,7 +152,7 @@ def test_a_form_of_another_site_does_nothing(shared: Browser, path: str, form_to
     )
     assert answer.status_code == 403
     assert [each for each in PRIVATE if each in answer.text] == []
-    assert shared.trail() == before
+    assert browser.trail() == before
 
 
 def test_the_token_of_one_browsers_form_does_not_fit_anothers(browser: Browser) -> None:
@@ -165,20 +172,20 @@ def test_the_session_cookie_is_out_of_reach_for_scripts_and_other_sites(browser:
 
 
 @pytest.mark.parametrize("change", ["name", "until", "mac"])
-def test_a_forged_session_opens_nothing(shared: Browser, change: str) -> None:
-    message_id = shared.keep(adt("A01", change), change)
-    shared.log_in()
-    token = shared.form_token()
-    name, until, mac = shared.http.cookies["operator"].split(".")
+def test_a_forged_session_opens_nothing(browser: Browser, change: str) -> None:
+    message_id = browser.keep(adt("A01", change), change)
+    browser.log_in()
+    token = browser.form_token()
+    name, until, mac = browser.http.cookies["operator"].split(".")
     parts = {"name": name, "until": until, "mac": mac}
     parts[change] = {"name": "Qm9zcw==", "until": "99999999999", "mac": "0" * 64}[change]
-    seed = shared.http.cookies["operator_form"]
-    shared.http.cookies.clear()
+    seed = browser.http.cookies["operator_form"]
+    browser.http.cookies.clear()
     cookies = {"Cookie": f"operator={'.'.join(parts.values())}; operator_form={seed}"}
     path, form = f"/messages/{message_id}/content", {"form_token": token}
-    assert shared.http.post(path, data=form, headers={**HTML, **cookies}).status_code == 403
+    assert browser.http.post(path, data=form, headers={**HTML, **cookies}).status_code == 403
     cookies = {"Cookie": f"operator={name}.{until}.{mac}; operator_form={seed}"}
-    assert shared.http.post(path, data=form, headers={**HTML, **cookies}).status_code == 200
+    assert browser.http.post(path, data=form, headers={**HTML, **cookies}).status_code == 200
 
 
 def test_a_session_ends_after_a_quarter_of_an_hour_and_at_logout(
