@@ -4,7 +4,7 @@ Everything here is a function of the set of messages told so far, by their own t
 the same messages give the same cases: their keys, their messages and their status.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -37,12 +37,12 @@ class _Filing:
 
 @dataclass(frozen=True, kw_only=True)
 class _Visit:
-    """A case and what was told of its visit before the message that is being filed. ``is_other``: it goes by
-    another number now, or took another case in."""
+    """A case as it was before the message that is being filed. ``is_other``: it goes by another number now, or took
+    another case in. ``before``: what was told of it, where that is not all but this message."""
 
     case: Case
-    before: list[Turn]
-    is_other: bool
+    is_other: bool = False
+    before: Sequence[Turn] | None = None
 
 
 def file_reading(
@@ -89,10 +89,8 @@ def file_reading(
         _file(tx, filing, None)
         _tell_the_patients_cases(tx, filing)
         return None
-    visit = _find_visit(tx, key)
-    if visit is None:
-        case = tx.add_case(present_key(tx, key), lang=world.rules.lang)
-        visit = _Visit(case=case, before=[], is_other=False)
+    names, present = _names_of(tx, key)
+    visit = _find_visit(tx, names, present) or _Visit(case=tx.add_case(present, lang=world.rules.lang))
     _file(tx, filing, visit.case.id)
     return _follow(tx, visit, filing)
 
@@ -101,11 +99,6 @@ def find_case(tx: Transaction, key: str) -> Case | None:
     """The case of a visit under whichever of its numbers; None if there is none."""
     names, present = _names_of(tx, key)
     return next((case for name in (present, *sorted(names)) if (case := tx.case_by_key(name)) is not None), None)
-
-
-def present_key(tx: Transaction, key: str) -> str:
-    """The key that a visit goes by now."""
-    return _names_of(tx, key)[1]
 
 
 def _file(tx: Transaction, filing: _Filing, case_id: str | None) -> None:
@@ -127,8 +120,9 @@ def _file(tx: Transaction, filing: _Filing, case_id: str | None) -> None:
 
 def _follow(tx: Transaction, visit: _Visit, filing: _Filing) -> Case:
     """The case follows what is told of its visit now."""
-    case, before = visit.case, visit.before
+    case = visit.case
     now = tx.turns_of(case.id)
+    before = [turn for turn in now if turn.message_id != filing.message_id] if visit.before is None else visit.before
     patients = patients_of(now)
     tx.set_patients(case.id, patients)
     consequence = lifecycle.follow(
@@ -190,14 +184,13 @@ def _names_of(tx: Transaction, key: str) -> tuple[set[str], str]:
     return names, present_visit(key, visits=visits, patients=patients)
 
 
-def _find_visit(tx: Transaction, key: str) -> _Visit | None:
+def _find_visit(tx: Transaction, names: Collection[str], present: str) -> _Visit | None:
     """The one case of a visit under whichever of its numbers; several become one, and it gets the present key."""
-    names, present = _names_of(tx, key)
     found = [case for name in sorted(names) if (case := tx.case_by_key(name)) is not None]
     if not found:
         return None
     first, *others = sorted(found, key=lambda case: _standing(case, present))
-    before = list(tx.turns_of(first.id))
+    before = tx.turns_of(first.id) if others else None
     for other in others:
         _end_as_merged(tx, other, into=first)
     if others:
@@ -205,7 +198,7 @@ def _find_visit(tx: Transaction, key: str) -> _Visit | None:
     is_other = bool(others) or first.key != present
     if is_other:
         first = tx.save_case(replace(first, key=present))
-    return _Visit(case=first, before=before, is_other=is_other)
+    return _Visit(case=first, is_other=is_other, before=before)
 
 
 def _standing(case: Case, present: str) -> tuple[bool, bool, bool, bool, datetime, str]:
@@ -253,12 +246,12 @@ def _merge(tx: Transaction, filing: _Filing) -> None:
     told: set[str] = set()
     for case_id in [case.id for case in tx.cases_of_patients(changed)]:
         case = tx.case(case_id)
-        visit = None if lifecycle.MERGED in case.notices else _find_visit(tx, case.key)
+        visit = None if lifecycle.MERGED in case.notices else _find_visit(tx, *_names_of(tx, case.key))
         if visit is not None and visit.case.id not in told:
             told.add(visit.case.id)
             _follow(tx, replace(visit, is_other=True), filing)
     if filing.key is not None and filing.former_case_key is not None:  # A36: patient and account in one
-        visit = _find_visit(tx, filing.key)
+        visit = _find_visit(tx, *_names_of(tx, filing.key))
         if visit is not None and visit.is_other:
             told.add(visit.case.id)
             _follow(tx, visit, filing)

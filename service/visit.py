@@ -41,6 +41,7 @@ class Turn:
 
     ``at``: event time. ``recorded``: by the sender; the event time where it does not say. ``starts``: it starts a
     letter. ``patient`` and ``former_patient`` are tokens that tell patient numbers apart, None where not told.
+    ``message_id``: of the message, where one is stored.
     """
 
     event: Event
@@ -49,6 +50,7 @@ class Turn:
     starts: bool = False
     patient: str | None = None
     former_patient: str | None = None
+    message_id: str = ""
 
 
 def status_of(turns: Iterable[Turn]) -> VisitStatus:

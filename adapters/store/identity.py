@@ -40,7 +40,7 @@ def patient_hash(scope: Scope, patient_key: str | None) -> str | None:
 _turn_columns = [
     column
     for column in messages.c
-    if column.name in ("event", "event_time", "received_at", "recorded_at", "start", *_WHOSE)
+    if column.name in ("id", "event", "event_time", "received_at", "recorded_at", "start", *_WHOSE)
 ]
 
 
@@ -58,6 +58,7 @@ def _turn(row: Row[Any]) -> Turn:
         starts=row.start is not None,
         patient=row.patient_hash,
         former_patient=row.former_patient_hash,
+        message_id=row.id,
     )
 
 
@@ -108,7 +109,8 @@ def of_the_patient(scope: Scope, case_id: str) -> Iterator[Row[Any]]:
     if span is None:
         return
     begin, end = span
-    theirs = _connected(scope, "patient", hashes)
+    bound = _connected(scope, "patient", hashes)
+    theirs = hashes.union(*((row.former_hash, row.present_hash) for row in bound))
     query = select(messages).where(
         messages.c.patient_hash.in_(theirs), messages.c.case_id.is_(None), messages.c.state == "understood"
     )
@@ -140,8 +142,7 @@ def add_alias(scope: Scope, within: AliasScope, *, former: str, present: str, me
 def aliases_of(scope: Scope, within: AliasScope, keys: Collection[str]) -> Sequence[Alias]:
     """Every alias that these keys are bound up with, over any number of others."""
     hashes = {scope.keyring.lookup(key, purpose=within) for key in keys}
-    rows = _rows_about(scope, within, _connected(scope, within, hashes))
-    return [_alias(scope, row) for row in rows]
+    return [_alias(scope, row) for row in _connected(scope, within, hashes)]
 
 
 def _alias(scope: Scope, row: Row[Any]) -> Alias:
@@ -149,18 +150,18 @@ def _alias(scope: Scope, row: Row[Any]) -> Alias:
     return Alias(former=sealed["former"], present=sealed["present"], event_time=row.event_time)
 
 
-def _connected(scope: Scope, within: AliasScope, hashes: Collection[str]) -> set[str]:
-    found, frontier = set(hashes), set(hashes)
+def _connected(scope: Scope, within: AliasScope, hashes: Collection[str]) -> Collection[Row[Any]]:
+    """One statement where there are none, as mostly."""
+    known, frontier = set(hashes), set(hashes)
+    rows: dict[tuple[str, str], Row[Any]] = {}
     while frontier:
-        ends = {end for row in _rows_about(scope, within, frontier) for end in (row.former_hash, row.present_hash)}
-        frontier = ends - found
-        found |= frontier
-    return found
-
-
-def _rows_about(scope: Scope, within: AliasScope, hashes: Collection[str]) -> Sequence[Row[Any]]:
-    touched = or_(aliases.c.former_hash.in_(hashes), aliases.c.present_hash.in_(hashes))
-    return scope.connection.execute(select(aliases).where(and_(aliases.c.scope == within, touched))).all()
+        touched = or_(aliases.c.former_hash.in_(frontier), aliases.c.present_hash.in_(frontier))
+        query = select(aliases).where(and_(aliases.c.scope == within, touched))
+        found = scope.connection.execute(query).all()
+        rows |= {(row.former_hash, row.message_id): row for row in found}
+        frontier = {end for row in found for end in (row.former_hash, row.present_hash)} - known
+        known |= frontier
+    return rows.values()
 
 
 def _aad(within: str, former_hash: str, message_id: str) -> str:
@@ -179,5 +180,5 @@ def is_control_id_reused(scope: Scope, message_id: str) -> bool:
     return scope.connection.execute(query.limit(1)).first() is not None
 
 
-def flag_message(scope: Scope, message_id: str, error_code: str) -> None:
+def flag_message(scope: Scope, message_id: str, error_code: str | None) -> None:
     scope.connection.execute(update(messages).where(messages.c.id == message_id).values(error_code=error_code))

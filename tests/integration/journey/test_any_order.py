@@ -123,7 +123,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
     return open_keyring(tmp_path_factory.mktemp("keys"))
 
 
-_QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+_QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @_QUICK
@@ -135,7 +135,8 @@ def test_in_any_order_the_same_messages_give_the_same_cases(
 
 
 @pytest.mark.slow
-@settings(_QUICK, max_examples=500)
+@pytest.mark.timeout(1200)
+@settings(_QUICK, max_examples=200)
 @given(told=st.lists(messages(), min_size=4, max_size=12), data=st.data())
 def test_in_any_order_many_messages_give_the_same_cases(
     told: list[bytes], data: st.DataObject, _migrated_sqlite: Path, ring: KeyRing
@@ -155,7 +156,7 @@ def compare(told: list[bytes], data: st.DataObject, template: Path, ring: KeyRin
         assert by_chance.cases() == by_time.cases()
 
 
-@settings(_QUICK, max_examples=6)
+@settings(_QUICK, max_examples=4)
 @given(told=st.lists(messages(), min_size=2, max_size=7), data=st.data())
 def test_in_any_order_with_all_work_done_between_them_the_cases_are_the_same(
     told: list[bytes], data: st.DataObject, _migrated_sqlite: Path, ring: KeyRing
