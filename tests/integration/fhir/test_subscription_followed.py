@@ -215,6 +215,7 @@ def test_an_older_version_that_comes_late_takes_nothing_back(backport: Service, 
     ward.put(encounter())
     ward.settle()
     assert backport.post("/fhir", older | {"language": "de"}).status_code == 200
+    assert backport.kept()[-1].event is Event.UPDATE
     assert states(backport)[KEY] is CaseState.DISCHARGED
 
 
