@@ -1,6 +1,7 @@
 """Who is who, on SQLite and on PostgreSQL."""
 
 import threading
+from dataclasses import dataclass, field
 
 import pytest
 from identity_ward import NoEhr, case_of, members, receive, sign, states, the_case
@@ -14,6 +15,17 @@ from service.model import CaseState
 from service.pipeline import run_step
 
 
+@dataclass(kw_only=True)
+class AskedEhr(NoEhr):
+    """Keeps whose references were asked for."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def references(self, case_key: str, patient_id: str = "") -> tuple[str, str, str]:
+        self.asked.append(patient_id)
+        return super().references(case_key, patient_id)
+
+
 @pytest.fixture
 def ward(store: SqlStore, clock: Clock) -> Journey:
     return Journey(store=store, clock=clock, ehr=NoEhr())
@@ -25,12 +37,12 @@ RENUMBER = tell("A50", at=20, visit="F2", former_visit="F1")
 
 
 def test_after_a_merge_the_draft_lies_with_the_present_patient(ward: Journey) -> None:
-    asked: list[str] = []
-    ward.ehr.references = lambda key, patient="": (asked.append(patient) or f"Patient/{patient}", "", "")  # type: ignore[method-assign, func-returns-value]
+    ehr = AskedEhr()
+    ward = Journey(store=ward.store, clock=ward.clock, inbox=ward.inbox, ehr=ehr)
     receive(ward, ADMIT, DISCHARGE, MERGE)
-    assert asked == ["P1", "P2"]
+    assert ehr.asked == ["P1", "P2"]
     receive(ward, tell("A08", at=30, visit="F1"), tell("A13", at=40, visit="F1"), tell("A03", at=50, visit="F1"))
-    assert asked[-1] == "P2", "a sender that has not heard of the merge took the draft back to the former number"
+    assert ehr.asked[-1] == "P2", "a sender that has not heard of the merge took the draft back to the former number"
 
 
 def test_two_cases_of_one_visit_become_one_and_the_other_ends(ward: Journey) -> None:

@@ -189,7 +189,7 @@ def test_a_move_that_names_no_visit_is_told_to_the_operator(ward: Journey) -> No
 @pytest.mark.parametrize("trigger", ["A40", "A50", "A45"])
 def test_a_training_message_merges_and_moves_nothing(ward: Journey, trigger: str) -> None:
     receive(ward, ADMIT, DISCHARGE)
-    numbers = {"visit": "F2", "former_visit": "F1"} if trigger != "A40" else {}
-    receive(ward, tell(trigger, at=20, patient="P2", former="P1", mark="T", **numbers))
+    visit, former_visit = ("", "") if trigger == "A40" else ("F2", "F1")
+    receive(ward, tell(trigger, at=20, patient="P2", former="P1", mark="T", visit=visit, former_visit=former_visit))
     assert case_of(ward, "F2") is None
     assert the_case(ward, "F1").generation == 1
