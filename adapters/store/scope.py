@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.keys import KeyRing
 
+_HALF = 8  # random bytes of an id
 Clock = Callable[[], datetime]
 
 
@@ -75,7 +76,17 @@ def storable(text: str) -> str:
 
 
 _last = 0
+_random = b""
 _lock = threading.Lock()
+
+
+def _forget_randomness() -> None:
+    """A forked child must not give the ids that its parent gives."""
+    global _random  # noqa: PLW0603
+    _random = b""
+
+
+os.register_at_fork(after_in_child=_forget_randomness)
 
 
 def new_id() -> str:
@@ -84,7 +95,11 @@ def new_id() -> str:
     Grows with time so that the order of arrival survives equal clock readings and inserts stay local
     in the index; the random half makes it unguessable.
     """
-    global _last  # noqa: PLW0603 - the counter is the point
+    global _last, _random  # noqa: PLW0603 - the counter is the point
     with _lock:
+        if len(_random) < _HALF:
+            # many at once: each call to the system gives the interpreter's lock away, and intake wins it back late
+            _random = os.urandom(256 * _HALF)
+        half, _random = _random[:_HALF], _random[_HALF:]
         _last = max(_last + 1, time.time_ns())
-        return f"{_last:016x}{os.urandom(8).hex()}"
+        return f"{_last:016x}{half.hex()}"
