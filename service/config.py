@@ -73,8 +73,8 @@ class Mllp(_Section):
     key: Path | None = None
     client_ca: Path | None = None
     max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
-    allow: tuple[Network, ...] = ()
-    allow_senders: tuple[Sender, ...] = ()
+    allow: list[Network] = []
+    allow_senders: list[Sender] = []
     max_connections: int = Field(default=4096, ge=1)
     idle_seconds: float = Field(default=300.0, gt=0)
     frame_seconds: float = Field(default=60.0, gt=0)
