@@ -23,11 +23,11 @@ _IS_TEST = "HTEST"
 def hl7_occasion(message: Message, mapping: ChartMapping | None = None) -> Occasion:
     """Of an HL7 v2 message.
 
-    On trial: MSH-11 is not ``P`` (table 0103). Completed: an ORU says so of the course that started last, by
+    On trial: MSH-11 is not ``P`` (table 0103) and not left out. Completed: an ORU says so of the course that started last, by
     the codes and words of ``mapping`` (None: the shipped one).
     """
     headers = message.segments("MSH")
-    on_trial = not headers or headers[0].value(11).strip() != "P"
+    on_trial = not headers or headers[0].value(11).strip() not in ("P", "", '""')
     is_result = message.type.strip().upper().startswith("ORU")
     completed = is_result and course_status(message, mapping or shipped_mapping()) == "completed"
     return Occasion(on_trial=on_trial, course_completed=completed)

@@ -24,13 +24,14 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
             FHIR meet, usually the FHIR identifier system of visit numbers.
         local: the zone of times without an offset.
 
-    A refused message is read as far as it goes: its fields are shown, it belongs to no case.
+    A refused message is read as far as it goes: its event and its fields are shown, it belongs to no case.
     """
     warnings: list[str] = []
     kind, trigger = name_message(message)
     ack = _acknowledge(message, kind, trigger)
     is_taken = ack.error is None and not is_acknowledgment(message)
-    event = find_event(message, kind, trigger, warnings) if is_taken else Event.IGNORED
+    is_known = trigger in EVENTS.get(kind, ()) and not is_acknowledgment(message)
+    event = find_event(message, kind, trigger, warnings) if is_known else Event.IGNORED
     event_time = _event_time(message, kind, local, warnings)
     pv1 = first(message, "PV1")
     numbers = Numbers(message=message, trigger=trigger, authorities=authorities, local=local, warnings=warnings)
@@ -79,7 +80,7 @@ def _find_fault(message: Message, kind: str, trigger: str) -> tuple[tuple[str, s
     if trigger not in EVENTS[kind]:
         told = f"Unsupported event code; understood of {kind} are {_in_ranges(sorted(EVENTS[kind]))}"
         return REJECTED, AckError(code="201", location="MSH-9", text=told)
-    if text(header.value(11)) not in ("P", "T", "D"):
+    if text(header.value(11)) not in ("P", "T", "D", ""):
         return REJECTED, AckError(code="202", location="MSH-11", text="Unsupported processing id; P, T or D")
     if (version := text(header.value(12))) and not _VERSION.fullmatch(version):
         return REJECTED, AckError(code="203", location="MSH-12", text="Unsupported version id; 2.1 to 2.9")
@@ -106,6 +107,8 @@ def _in_ranges(triggers: Sequence[str]) -> str:
 def _warn_of_what_is_not_followed(message: Message, kind: str, trigger: str, warnings: list[str]) -> None:
     if not text(message.segments("MSH")[0].value(12)):
         warnings.append("no version (MSH-12): read like version 2.5")
+    if not text(message.segments("MSH")[0].value(11)):
+        warnings.append("no processing id (MSH-11): taken as P (production)")
     if kind != "ADT":
         return
     if trigger == "A17" or len(message.segments("PID")) > 1 or len(message.segments("MRG")) > 1:
@@ -115,7 +118,7 @@ def _warn_of_what_is_not_followed(message: Message, kind: str, trigger: str, war
 def _starts_letter(message: Message, event: Event, case_key: str | None, warnings: list[str]) -> bool:
     if event is not Event.DISCHARGE or case_key is None:
         return False
-    if text(message.segments("MSH")[0].value(11)) == "P":
+    if text(message.segments("MSH")[0].value(11)) in ("P", ""):
         return True
     warnings.append("MSH-11 is not P (production): a training or debugging message starts no letter")
     return False

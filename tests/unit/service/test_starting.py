@@ -188,7 +188,7 @@ def test_the_word_alone_in_a_laboratorys_result_ends_no_course() -> None:
     assert not hl7_occasion(read_message(an_oru("completed", code="LAB-STATUS"))).course_completed
 
 
-@pytest.mark.parametrize("processing", ["T", "D", "T^A", ""])
+@pytest.mark.parametrize("processing", ["T", "D", "T^A"])
 def test_a_message_that_is_not_of_production_is_on_trial(processing: str) -> None:
     assert hl7_occasion(read_message(an_oru("completed", processing))).on_trial
 

@@ -163,21 +163,29 @@ def test_an_event_named_only_in_evn_is_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "error", "place"),
+    ("lines", "code", "error", "place", "event"),
     [
-        ((header(control_id=""),), "AE", "101", "MSH-10"),
-        ((header(""),), "AE", "101", "MSH-9"),
-        ((header("QRY^A19"),), "AR", "200", "MSH-9"),
-        ((header("ADT^A99"),), "AR", "201", "MSH-9"),
-        ((header(), "PV1|1|I"), "AE", "101", "PID-3"),
-        ((header(), "PID|1||P1"), "AE", "100", "PV1"),
+        ((header(control_id=""),), "AE", "101", "MSH-10", Event.DISCHARGE),
+        ((header(""),), "AE", "101", "MSH-9", Event.IGNORED),
+        ((header("QRY^A19"),), "AR", "200", "MSH-9", Event.IGNORED),
+        ((header("ADT^A99"),), "AR", "201", "MSH-9", Event.IGNORED),
+        ((header(), "PV1|1|I"), "AE", "101", "PID-3", Event.DISCHARGE),
+        ((header(), "PID|1||P1"), "AE", "100", "PV1", Event.DISCHARGE),
     ],
 )
-def test_what_is_lacking_is_refused_with_its_place(lines: tuple[str, ...], code: str, error: str, place: str) -> None:
+def test_what_is_lacking_is_refused_with_its_place_and_told_as_what_it_would_have_been(
+    lines: tuple[str, ...], code: str, error: str, place: str, event: Event
+) -> None:
     reading = understand(raw(*lines))
     assert reading.ack.error is not None
     assert (reading.ack.code, reading.ack.error.code, reading.ack.error.location) == (code, error, place)
-    assert (reading.event, reading.case_key, reading.starts_letter) == (Event.IGNORED, None, False)
+    assert (reading.event, reading.case_key, reading.starts_letter) == (event, None, False)
+
+
+def test_without_a_processing_id_a_message_is_production_and_says_so() -> None:
+    reading = understand(raw(header().replace("|P|", "||", 1), "PID|1||P1", "PV1|1|I|||||||||||||||||F1"))
+    assert (reading.ack.code, reading.event, reading.starts_letter) == ("AA", Event.DISCHARGE, True)
+    assert any("MSH-11" in warning for warning in reading.warnings)
 
 
 def test_a_refusal_names_what_would_be_understood_and_quotes_nothing() -> None:
