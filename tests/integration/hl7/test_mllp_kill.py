@@ -31,15 +31,14 @@ def acknowledged_until_killed(url: str, home: Path, *, mode: str, count: int, ru
         with selectors.DefaultSelector() as selector:
             senders = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(SENDERS)]
             for sender in senders:
-                selector.register(sender, selectors.EVENT_READ)
+                selector.register(sender, selectors.EVENT_READ, sender)
                 sender.sendall(framed(message(control_id=f"{run}-{sent}")))
                 sent += 1
             while len(told) < count:
                 for key, _ in selector.select(10):
-                    sender = key.fileobj
-                    assert isinstance(sender, socket.socket)
-                    told.update(found.decode() for found in ACKNOWLEDGED.findall(sender.recv(65536)))
-                    sender.sendall(framed(message(control_id=f"{run}-{sent}")))
+                    ready: socket.socket = key.data
+                    told.update(found.decode() for found in ACKNOWLEDGED.findall(ready.recv(65536)))
+                    ready.sendall(framed(message(control_id=f"{run}-{sent}")))
                     sent += 1
             child.kill()
             for sender in senders:
