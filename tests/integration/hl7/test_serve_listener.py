@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from certificates import an_authority
 from mllp_peer import RawPeer, message
 
+from adapters.hl7.mllp_client import ClientTls, send
 from adapters.keys import open_keyring
 from adapters.store import open_store
 
@@ -73,3 +75,22 @@ def test_a_listener_that_cannot_start_is_told_by_its_setting_with_code_2(tmp_pat
     assert f"127.0.0.1:{port}" in said
     assert "mllp.port" in said
     assert "Traceback" not in said
+
+
+def test_the_service_takes_a_new_certificate_on_sighup_and_goes_on(tmp_path: Path) -> None:
+    authority = an_authority(tmp_path)
+    certificate, key = authority.issue("listener")
+    tls = ClientTls(ca=authority.certificate)
+    files = {"EPIKRISE_MLLP__CERTIFICATE": str(certificate), "EPIKRISE_MLLP__KEY": str(key)}
+    with serving(tmp_path / "home", **files) as process:
+        assert process.stderr is not None
+        told = re.search(r"MLLP on ([\d.]+):(\d+)", process.stderr.readline())
+        assert told is not None
+        address = told[1], int(told[2])
+        assert [ack.code for ack in send([message()], *address, tls=tls)] == ["AA"]
+        authority.issue("listener")
+        process.send_signal(signal.SIGHUP)
+        assert [ack.code for ack in send([message(control_id="M2")], *address, tls=tls)] == ["AA"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert "mllp_certificate_taken" in (tmp_path / "home" / "logs" / "serve.log").read_text(encoding="utf-8")
