@@ -13,7 +13,7 @@ import uvicorn
 from adapters.hl7.mllp_server import MllpLimits, MllpServer
 from adapters.hl7.mllp_tls import ReloadingTls
 from adapters.hl7.receiver import MessageReceiver
-from adapters.store import GroupCommit
+from adapters.store import GroupCommit, share_interpreter
 from service import logs
 from service.bootstrap import Installation, open_installation
 from service.cli.following import Follower
@@ -34,6 +34,7 @@ def serve_until_stopped(settings: Settings) -> None:
         WrongSetting: a port is taken, or a certificate cannot be read.
     """
     logs.configure(settings.home, "serve")
+    share_interpreter()
     with broker_of(settings):
         installation = open_installation(settings)
         try:

@@ -25,10 +25,11 @@ async def _epikrise(folder: Path) -> AsyncIterator[int]:
     from adapters.hl7.mllp_server import MllpLimits, MllpServer
     from adapters.hl7.receiver import MessageReceiver
     from adapters.keys import open_keyring
-    from adapters.store import GroupCommit, migrate, open_store
+    from adapters.store import GroupCommit, migrate, open_store, share_interpreter
 
     url = f"sqlite:///{folder / 'store.db'}"
     migrate(url)
+    share_interpreter()
     store = open_store(url, open_keyring(folder))
     async with GroupCommit(store, after_commit=lambda _: None, seal=store.seal) as intake:
         receiver = MessageReceiver(intake.submit)
