@@ -141,7 +141,7 @@ def test_doctor_looks_without_making_anything(epikrise: Operator, home: Path) ->
 
     assert not home.exists()
     rows = {row["check"]: row for row in answer.data}
-    assert set(rows) == {"home", "store", "broker", "ehr", "model", "gpu"}
+    assert set(rows) == {"home", "store", "broker", "ehr", "subscription", "model", "gpu"}
     assert (rows["home"]["state"], rows["store"]["state"]) == ("warning", "warning")
     assert all(row["remedy"] for row in answer.data if row["state"] != "ok")
     assert rows["broker"]["code"] == "broker_unavailable"
@@ -231,7 +231,7 @@ def test_an_unknown_language_is_exit_2(epikrise: Operator, chart_file: Path, lan
 def test_a_fault_of_the_program_names_its_place_and_quotes_nothing(
     epikrise: Operator, monkeypatch: pytest.MonkeyPatch, chart_file: Path
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"Frau Müller {SECRET}")
 
     monkeypatch.setattr("service.cli.letters.build_chart", broken)
