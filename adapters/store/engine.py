@@ -51,12 +51,14 @@ def _sqlite(url: URL) -> Engine:
         # None: Python's own transaction handling begins too late and never IMMEDIATE
         connection.isolation_level = None
         cursor = connection.cursor()
+        # before the first table: a message of a few kB and its neighbours then share fewer pages to copy and check
+        cursor.execute("PRAGMA page_size=8192")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # NORMAL loses commits that were acknowledged at a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")
         # 32 MB: an index page that many messages touch is copied into the database once, not once a megabyte
-        cursor.execute("PRAGMA wal_autocheckpoint=8000")
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")
         cursor.execute("PRAGMA cache_size=-32000")  # 32 MB: the fingerprints of a few hundred thousand messages
         cursor.close()
 

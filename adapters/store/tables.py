@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     text,
 )
@@ -39,6 +40,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _where(condition: str) -> dict[str, TextClause]:
+    """A partial index, in the words of both databases."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
 
 metadata = MetaData()
@@ -84,9 +90,10 @@ messages = Table(
     Column("start", Text),  # JSON: the rule, trigger and letter kind that it starts a letter by
     Column("recorded_at", String(40), nullable=False, server_default=""),  # by the sender: EVN-2, else MSH-7
     Column("former_patient_hash", String(64)),  # keyed: whose the visit was before a move
-    Index("messages_by_case", "case_id"),
+    # a message that has just come has neither: these two cost intake nothing
+    Index("messages_by_case", "case_id", **_where("case_id IS NOT NULL")),
+    Index("messages_by_patient", "patient_hash", **_where("patient_hash IS NOT NULL")),
     Index("messages_by_control_id", "control_id"),
-    Index("messages_by_patient", "patient_hash"),
 )
 
 case_patients = Table(
@@ -157,13 +164,12 @@ steps = Table(
         "generation",
         "subject",
         unique=True,
-        sqlite_where=text(LIVE),
-        postgresql_where=text(LIVE),
+        **_where(LIVE),
     ),
     # done steps pile up and are never looked for by state: they stay out of these two
-    Index("steps_live", "state", "not_before", sqlite_where=text(LIVE), postgresql_where=text(LIVE)),
-    Index("steps_dead", "created_at", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
-    Index("steps_by_case", "case_id"),
+    Index("steps_live", "state", "not_before", **_where(LIVE)),
+    Index("steps_dead", "created_at", **_where("state = 'dead'")),
+    Index("steps_by_case", "case_id", **_where("case_id IS NOT NULL")),
 )
 
 stages = Table(
