@@ -67,10 +67,11 @@ def _sqlite(url: URL) -> Engine:
         # A deferred transaction that turns from reading to writing fails at once if somebody wrote in
         # between, whatever the busy timeout; so writers queue at the door.
         reading = connection.get_execution_options().get(_READ, False)
+        cursor = connection.connection.cursor()  # the driver's own: this runs for each transaction
         if connection.info.get(_READ, False) is not reading:
-            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+            cursor.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
             connection.info[_READ] = reading
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -113,14 +114,15 @@ def translated() -> Iterator[None]:
     except PoolTimeout:
         raise StoreUnavailable("no free connection", remedy="look for transactions that never end") from None
     except DBAPIError as error:
+        raise _ours(error.orig) from None
+    except (sqlite3.Error, psycopg.Error) as error:  # of what goes to the driver directly
         raise _ours(error) from None
     except SQLAlchemyError as error:
         raise StoreUnavailable(type(error).__name__) from None
 
 
-def _ours(error: DBAPIError) -> StoreUnavailable | UnusableInput:
+def _ours(cause: BaseException | None) -> StoreUnavailable | UnusableInput:
     """By class: what the database cannot do now is StoreUnavailable, what it will never take is UnusableInput."""
-    cause = error.orig
     if isinstance(cause, psycopg.Error):
         code = cause.sqlstate or type(cause).__name__
         refused = isinstance(cause, psycopg.DataError | psycopg.IntegrityError)

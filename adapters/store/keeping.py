@@ -122,19 +122,16 @@ def _find(scope: Scope, prints: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 def _insert(scope: Scope, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
     """How many rows were new."""
+    cursor = scope.connection.connection.cursor()
     if scope.connection.dialect.name == "postgresql":
-        return _run(scope, _statement(table, columns, 1, "%s"), rows)
+        cursor.executemany(_statement(table, columns, 1, "%s"), rows)
+        return cursor.rowcount
     inserted = 0
     for start in range(0, len(rows), _TOGETHER):
         chunk = rows[start : start + _TOGETHER]
-        inserted += _run(scope, _statement(table, columns, len(chunk), "?"), tuple(chain.from_iterable(chunk)))
+        cursor.execute(_statement(table, columns, len(chunk), "?"), tuple(chain.from_iterable(chunk)))
+        inserted += cursor.rowcount
     return inserted
-
-
-def _run(scope: Scope, statement: str, values: Any) -> int:
-    # without the option an INSERT's rowcount reads -1 on PostgreSQL
-    options = {"preserve_rowcount": True}
-    return scope.connection.exec_driver_sql(statement, values, execution_options=options).rowcount
 
 
 @cache
