@@ -5,6 +5,7 @@ names, error codes. Nothing of what a message, a chart or a letter says.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -18,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TextClause,
     TypeDecorator,
     text,
 )
@@ -42,7 +42,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _where(condition: str) -> dict[str, TextClause]:
+def _where(condition: str) -> dict[str, Any]:
     """A partial index, in the words of both databases."""
     return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
