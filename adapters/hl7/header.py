@@ -26,6 +26,7 @@ _CHARSET: Final = re.compile(rb"(?:ASCII|8859/\d{1,2}|UNICODE|UNICODE UTF-8|UTF-
 _OURS: Final = secrets.token_hex(6).encode()  # of this process; with the count, 20 characters as ack.py's
 _count = itertools.count(secrets.randbelow(2**31))
 _CAPACITY: Final = 1024  # kinds of header; more than senders times message types
+_LONGEST: Final = 1024  # bytes of a header that is kept; a sender must not fill our memory with strange ones
 _TIME, _KIND_AT, _ID, _SEQUENCE, _CHARSET_AT = 6, 8, 9, 12, 17
 
 
@@ -104,7 +105,7 @@ def _split(body: bytes) -> tuple[bytes, bytes, bytes] | None:
         return None
     end = body.find(b"\r")
     # LF ends are left to the rules; a line that is no segment would belong to MSH's last field
-    if end < 0 or _NEXT_SEGMENT.match(body, end) is None:
+    if not 0 <= end <= _LONGEST or _NEXT_SEGMENT.match(body, end) is None:
         return None
     header = body[:end]
     fields = header.split(b"|")

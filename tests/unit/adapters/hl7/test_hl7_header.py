@@ -161,3 +161,9 @@ def test_what_the_rules_must_see_is_left_to_them() -> None:
 def test_kinds_of_header_beyond_the_capacity_cost_no_memory() -> None:
     headers = known(*(usual(accept=f"X{number}") for number in range(3000)))
     assert len(headers._known) <= 1024
+
+
+def test_no_sender_fills_the_memory_with_long_headers() -> None:
+    longest, longer = (usual(accept="A" * length) for length in (900, 1100))
+    assert known(longest).look_up(longest) is not None
+    assert known(longer).look_up(longer) is None
