@@ -10,7 +10,7 @@ import typer
 from adapters.hl7.message import read_message, split_messages
 from service.chart import build_chart, open_mapping, to_json
 from service.cli.files import read_bytes, read_chart_files
-from service.cli.output import print_json, print_rows, print_text, say
+from service.cli.output import complain, print_json, print_rows, print_text, say
 from service.config import load_settings
 from service.errors import UnusableInput
 from service.intake import understand
@@ -40,7 +40,7 @@ def send(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an acknowledgement.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Send HL7 messages over MLLP and print each acknowledgement. Exit 1 if one was refused."""
+    """Send HL7 messages over MLLP and print how each was acknowledged. Exit 1 if one was refused."""
     from adapters.hl7.mllp_client import ClientTls
     from adapters.hl7.mllp_client import send as send_messages
 
@@ -51,16 +51,16 @@ def send(
     rows: list[dict[str, Any]] = []
     all_taken = True
     try:
-        acks = send_messages(bodies, host, port, tls=secure if with_tls else None, timeout=timeout)
-        for body, ack in zip(bodies, acks, strict=True):
+        for told in send_messages(bodies, host, port, tls=secure if with_tls else None, timeout=timeout):
             row = {
-                "control_id": read_message(body).control_id,
-                "code": ack.code or None,
-                "error": ack.error_code or None,
-                "text": ack.text,
+                "control_id": told.control_id,
+                "code": told.code or None,
+                "application": told.application.code if told.application else None,
+                "error": told.error_code or None,
+                "text": told.text,
             }
             rows.append(row)
-            all_taken = all_taken and ack.is_positive
+            all_taken = all_taken and told.is_positive
             if not as_json:
                 print_text("  ".join(str(value) for value in row.values() if value))
     finally:
@@ -77,7 +77,8 @@ def intake(
 ) -> None:
     """Say what messages mean: event, case, acknowledgement."""
     if not dry_run:
-        raise UnusableInput("--dry-run", remedy="Add --dry-run, or send the files with `epikrise send`.")
+        complain("intake only says what messages mean: add --dry-run, or send the files with `epikrise send`")
+        raise typer.Exit(2)
     settings = load_settings()
     authorities = settings.ehr.authorities
     mapping = open_mapping(settings.chart.obx_mapping)
@@ -133,6 +134,8 @@ def chart(
         print_json(report)
         return
     print_rows(report["facts"], ("handle", "display", "source"))
+    if not report["facts"]:
+        say("no facts: the files hold nothing that a chart is made of")
     for warning in report["warnings"]:
         say(f"warning: {warning}")
 

@@ -1,7 +1,11 @@
 """Enhanced mode's second answer, and batches: what a sender that asks for more than one code gets."""
 
+import json
+import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from mllp_peer import RawPeer, Running, framed, listening, message
@@ -9,6 +13,7 @@ from test_mllp_faults import FragileStore
 
 from adapters.hl7.mllp_client import send
 from adapters.store import SqlStore
+from service.cli.main import run
 from service.model import StoredMessage
 
 Kept = Callable[[], list[StoredMessage]]
@@ -59,10 +64,82 @@ def test_an_answer_is_never_answered(peer: RawPeer, kept: Kept) -> None:
     assert [stored.ack_code for stored in kept()] == [None]
 
 
-def test_our_sender_reads_both_answers(listener: Running) -> None:
-    bodies = [message(control_id=control_id, accept="AL", application="AL") for control_id in ("1", "2")]
-    told = [(ack.control_id, ack.code) for ack in send(bodies, *listener.address, timeout=5.0)]
-    assert told == [("1", "CA"), ("1", "AA"), ("2", "CA"), ("2", "AA")]
+@pytest.mark.parametrize(
+    ("accept", "application", "expected"),
+    [
+        ("AL", "AL", ("CA", "AA")),
+        ("AL", "SU", ("CA", "AA")),
+        ("AL", "ER", ("CA", None)),
+        ("", "AL", ("CA", "AA")),
+        ("NE", "AL", ("AA", None)),
+        ("NE", "NE", ("", None)),
+        ("", "", ("AA", None)),
+    ],
+)
+def test_our_sender_gives_one_result_a_message_with_all_its_answers(
+    accept: str, application: str, expected: tuple[str, str | None], listener: Running
+) -> None:
+    asking = message(control_id="1", accept=accept, application=application)
+    told = list(send([asking, message(control_id="2")], *listener.address, timeout=5.0))
+    seen = [(each.control_id, each.code, each.application and each.application.code) for each in told]
+    assert seen == [("1", *expected), ("2", "AA", None)]
+    assert all(each.is_positive for each in told)
+
+
+def test_the_command_line_shows_each_message_its_own_answers(
+    listener: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "two.hl7"
+    file.write_bytes(
+        message(control_id="1", accept="AL", application="AL") + message(control_id="2", accept="NE", application="AL")
+    )
+    address = ":".join(map(str, listener.address))
+
+    def called(*more: str) -> str:
+        monkeypatch.setattr("sys.argv", ["epikrise", "send", str(file), "--to", address, "--timeout", "5", *more])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    assert called().splitlines() == ["1  CA  AA", "2  AA"]
+    rows = [(row["control_id"], row["code"], row["application"]) for row in json.loads(called("--json"))]
+    assert rows == [("1", "CA", "AA"), ("2", "AA", None)]
+
+
+def an_answer(code: str, control_id: str) -> bytes:
+    return framed(b"MSH|^~\\&|EPI|STR|KIS|KH|20260312||ACK|X|P|2.5\rMSA|%s|%s\r" % (code.encode(), control_id.encode()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([("CA", "1")], [("AA", "1"), ("AA", "2")], ["", "AA"]),
+        ([("CA", "1"), ("AE", "1")], [("AA", "2")], ["AE", "AA"]),
+    ],
+    ids=["the second answer comes late", "the application refuses"],
+)
+def test_what_a_foreign_listener_does_with_the_second_answer(
+    first: list[tuple[str, str]], second: list[tuple[str, str]], expected: list[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                for answers in (first, second):
+                    assert connection.recv(65536)
+                    connection.sendall(b"".join(an_answer(*each) for each in answers))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        bodies = [message(control_id="1", accept="AL", application="AL"), message(control_id="2")]
+        told = list(send(bodies, "127.0.0.1", server.getsockname()[1], timeout=0.3))
+        thread.join(5)
+    assert (told[0].application.code if told[0].application else "") == expected[0]
+    assert [each.code for each in told] == ["CA", expected[1]]
+    assert told[0].is_positive == (expected[0] != "AE")
+    assert ("no application acknowledgement" in told[0].text) == (not expected[0])
 
 
 # ---------------------------------------------------------------- batches

@@ -173,7 +173,7 @@ def test_intake_for_people_is_a_table(epikrise: Epikrise) -> None:
         (("text.txt", "--dry-run", "--json"), "text.txt: no MSH segment"),
         (("good.hl7", "text.txt", "--dry-run", "--json"), "text.txt"),
         (("absent.hl7", "--dry-run", "--json"), "absent.hl7"),
-        (("good.hl7",), "--dry-run"),
+        (("good.hl7",), "epikrise: intake only says what messages mean: add --dry-run"),
         ((), "files"),
     ],
 )
@@ -193,8 +193,8 @@ def test_send_prints_each_acknowledgement_as_a_row(epikrise: Epikrise) -> None:
         code, out, _ = epikrise("send", "two.hl7", "--to", address, "--json")
     assert code == 0
     assert json.loads(out) == [
-        {"control_id": "1", "code": "AA", "error": None, "text": ""},
-        {"control_id": "2", "code": "AA", "error": None, "text": ""},
+        {"control_id": "1", "code": "AA", "application": None, "error": None, "text": ""},
+        {"control_id": "2", "code": "AA", "application": None, "error": None, "text": ""},
     ]
 
 
@@ -266,3 +266,10 @@ def test_a_bundle_nested_beyond_reason_is_unusable_and_not_a_traceback(epikrise:
     code, _, err = epikrise("chart", "deep.json", "--json")
     assert code == 2
     assert "deep.json" in err
+
+
+def test_a_chart_of_nothing_usable_says_so(epikrise: Epikrise, folder: Path) -> None:
+    (folder / "empty.json").write_bytes(b'{"resourceType": "Bundle", "type": "collection"}')
+    code, _, err = epikrise("chart", "empty.json")
+    assert code == 0
+    assert "no facts" in err
