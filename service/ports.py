@@ -50,6 +50,10 @@ class Segment(Protocol):
         """How many repetitions the field has; 0 if absent."""
 
     def components(self, field: int, repetition: int = 1) -> Sequence[str]: ...
+    def offset(self, field: int) -> str:
+        """``+ZZZZ`` or ``-ZZZZ``: the offset from UTC of a time in ``field`` that has none, which is MSH-7's of the
+        message that told the field (HL7 2.9 chapter 2.14.9.7); ``""`` where MSH-7 has none."""
+
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
 

@@ -33,6 +33,7 @@ _FRAMING = re.compile(rb"[\x0b\x1c]")
 _BATCH = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
 _BLANK = b" \t\0"
 _INDENT: Final = 64
+_OFFSET = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d\Z", re.ASCII)
 _PADDING = " \t\0\x0b\x1c\x1a\ufeff"
 
 _Matcher = Callable[[str], re.Match[str] | None]
@@ -86,9 +87,20 @@ class Message:
         if segment is None:
             name, index, line = self._lines[place]
             segment = self._read[place] = Segment(
-                name, index, line, self._separators, encoding=self.encoding, control_id=self.control_id
+                name,
+                index,
+                line,
+                self._separators,
+                encoding=self.encoding,
+                control_id=self.control_id,
+                offset=self._offset,
             )
         return segment
+
+    @cached_property
+    def _offset(self) -> str:
+        written = _OFFSET.search(self.header.value(7).strip())
+        return written[0] if written else ""
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:

@@ -17,7 +17,15 @@ class Segment:
     """
 
     def __init__(
-        self, name: str, index: int, text: str, separators: Separators, *, encoding: str, control_id: str | None = None
+        self,
+        name: str,
+        index: int,
+        text: str,
+        separators: Separators,
+        *,
+        encoding: str,
+        control_id: str | None = None,
+        offset: str = "",
     ) -> None:
         self.name = name
         self.index = index
@@ -25,6 +33,7 @@ class Segment:
         self._text = text
         self._separators = separators
         self._control_id = control_id
+        self._offset = offset
         self._split: list[str] | None = None
 
     @property
@@ -67,6 +76,10 @@ class Segment:
         """The whole field as sent: not taken apart, escapes not resolved."""
         fields = self._fields
         return fields[field] if 1 <= field < len(fields) else ""
+
+    def offset(self, field: int) -> str:  # noqa: ARG002 - one message has told all fields of this segment
+        """MSH-7's offset from UTC; ``""`` where it has none."""
+        return self._offset
 
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""

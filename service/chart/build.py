@@ -1,10 +1,12 @@
 """The messages and resources of one visit, to its chart."""
 
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from service.chart import hl7_diagnosis, hl7_medication, hl7_person, hl7_radiotherapy, hl7_result, hl7_schedule
 from service.chart.assemble import assemble
 from service.chart.chart_mapping import shipped_mapping
+from service.chart.dates import BERLIN, local_time
 from service.chart.fhir_medication import read_medications
 from service.chart.fhir_observation import read_findings
 from service.chart.fhir_person import read_person, with_age
@@ -18,6 +20,7 @@ from service.chart.meeting import meet
 from service.chart.outcomes import notes_of
 from service.chart.records import Records, gather
 from service.model import Chart, ChartMapping
+from service.patient_groups import parts
 from service.ports import Message, Resource
 
 _READERS = (
@@ -38,6 +41,7 @@ def build_chart(
     *,
     visit_key: str | None = None,
     mapping: ChartMapping | None = None,
+    local: tzinfo = BERLIN,
 ) -> Chart:
     """The facts of one visit, each with its source.
 
@@ -47,19 +51,21 @@ def build_chart(
         visit_key: ``authority|visit number``; chooses among several visits, whose records are left out.
             None: the newest finished Encounter, or the visit that was discharged last.
         mapping: the institution's own codes; the shipped example for None.
+        local: the hospital's zone: of times without an offset, and into which times in UTC are turned.
 
     Nothing in the input raises: what is unknown or of a wrong type is left out, with a warning that names
     the place and never the content. The same fact from two sources is one fact, with the first source. Two
     different values are a conflict: FHIR's value stands before HL7's, the first told before a later one.
     """
-    ordered = in_order(messages)
-    records = gather(resources, visit_key=visit_key, visit_number=newest_visit(ordered))
-    records.notes.extend(notes_of(resources))
-    items = _from_fhir(records)
-    if ordered:
-        told = of_visit(ordered, wanted(records, visit_key, ordered), records.notes)
-        items = meet(items, _from_hl7(told, mapping or shipped_mapping(), records.notes), records.notes)
-    return assemble(with_age(items), records.notes)
+    with local_time(local):
+        ordered = in_order([part for each in messages for part in parts(each)])
+        records = gather(resources, visit_key=visit_key, visit_number=newest_visit(ordered))
+        records.notes.extend(notes_of(resources))
+        items = _from_fhir(records)
+        if ordered:
+            told = of_visit(ordered, wanted(records, visit_key, ordered), records.notes)
+            items = meet(items, _from_hl7(told, mapping or shipped_mapping(), records.notes), records.notes)
+        return assemble(with_age(items), records.notes)
 
 
 def _from_fhir(records: Records) -> list[Item]:

@@ -1,15 +1,21 @@
 """Dates and times as FHIR R4 (2.24.0.1) and HL7 v2 (2.A.22, DTM) write them.
 
 A clock with an offset is kept as written: that is what the patient was told. Only what is given in
-UTC is turned into the hospital's zone.
+UTC is turned into the hospital's zone, and what has no offset is in it.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Europe/Berlin")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+_local: ContextVar[tzinfo] = ContextVar("local", default=BERLIN)
+"""Of the chart that is being built: every reader of every field would have to hand it on."""
 
 _FHIR = re.compile(
     r"(?P<y>\d{4})(?:-(?P<m>\d\d)(?:-(?P<d>\d\d)"
@@ -30,17 +36,31 @@ class Moment:
     utc: str
 
 
+@contextmanager
+def local_time(zone: tzinfo) -> Iterator[None]:
+    """Within it, ``zone`` is the hospital's; else it is Europe/Berlin."""
+    before = _local.set(zone)
+    try:
+        yield
+    finally:
+        _local.reset(before)
+
+
 def read_fhir(text: str) -> Moment | None:
     """A FHIR date, dateTime or instant; None if it is none."""
     return _read(_FHIR.fullmatch(text.strip()))
 
 
-def read_hl7(text: str) -> Moment | None:
-    """An HL7 DT, TS or DTM; None if it is none."""
-    return _read(_HL7.fullmatch(text.strip()))
+def read_hl7(text: str, offset: str = "") -> Moment | None:
+    """An HL7 DT, TS or DTM; None if it is none.
+
+    Args:
+        offset: ``+ZZZZ`` or ``-ZZZZ``, of a time that has none itself (MSH-7); ``""``: the hospital's zone.
+    """
+    return _read(_HL7.fullmatch(text.strip()), offset)
 
 
-def _read(match: "re.Match[str] | None") -> Moment | None:
+def _read(match: "re.Match[str] | None", offset: str = "") -> Moment | None:
     if match is None:
         return None
     year, month, day, hour, minute, second, zone = match.group("y", "m", "d", "H", "M", "S", "z")
@@ -48,7 +68,7 @@ def _read(match: "re.Match[str] | None") -> Moment | None:
         at = datetime(  # noqa: DTZ001 - the zone follows, where one is given
             int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), min(int(second or 0), 59)
         )
-        return _moment(at, month=month, day=day, hour=hour, zone=zone)
+        return _moment(at, month=month, day=day, hour=hour, zone=zone or offset)
     except (ValueError, OverflowError):
         return None
 
@@ -59,8 +79,8 @@ def _moment(at: datetime, *, month: str | None, day: str | None, hour: str | Non
     if hour is None:
         return Moment(date=f"{at:%Y-%m-%d}", time="", utc=f"{at:%Y-%m-%d}")
     offset = _offset(zone)
-    aware = at.replace(tzinfo=timezone(offset) if offset is not None else ZONE)
-    local = aware.astimezone(ZONE) if offset == timedelta(0) else aware
+    aware = at.replace(tzinfo=timezone(offset) if offset is not None else _local.get())
+    local = aware.astimezone(_local.get()) if offset == timedelta(0) else aware
     return Moment(
         date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}", utc=aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     )

@@ -53,7 +53,7 @@ def moment(segment: Segment, field: int, notes: list[str], *, component: int | N
     found = leaf(segment, field, component=component)
     if found is None:
         return None
-    read = read_hl7(found.value)
+    read = read_hl7(found.value, segment.offset(field))
     if read is None:
         notes.append(f"{found.source}: expected a date, left out")
         return None

@@ -59,6 +59,9 @@ class Changed:
     def components(self, field: int, repetition: int = 1) -> Sequence[str]:
         return self._of(field).components(field, repetition)
 
+    def offset(self, field: int) -> str:
+        return self._of(field).offset(field)
+
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         return self._of(field).source(field, repetition=repetition, component=component)
 

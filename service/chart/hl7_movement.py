@@ -26,7 +26,7 @@ def ward_by_movements(messages: Sequence[Message], treated: str) -> Leaf[str] | 
     for message in messages:
         for zbe in message.segments("ZBE"):
             name = zbe.value(1).strip()
-            start = read_hl7(zbe.value(2))
+            start = read_hl7(zbe.value(2), zbe.offset(2))
             place = next((found for each in message.segments("PV1")[:1] if (found := location(each))), None)
             place = place or leaf(zbe, 7)
             if _is_gone(zbe):

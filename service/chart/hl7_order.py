@@ -39,8 +39,9 @@ def _key(message: Message) -> Key:
 
 def _time(message: Message, name: str, field: int) -> str:
     """Comparable as text: UTC with what is finer than a second behind it."""
-    text = next((each.value(field) for each in message.segments(name)), "")
-    read = read_hl7(text)
+    segment = next(iter(message.segments(name)), None)
+    text = segment.value(field) if segment else ""
+    read = read_hl7(text, segment.offset(field)) if segment else None
     if read is None:
         return ""
     finer = _FRACTION.search(text)

@@ -9,6 +9,7 @@ from service.intake.answer import ERROR, POSITIVE, REJECTED, answer, is_acknowle
 from service.intake.events import EVENTS, find_event, name_message
 from service.intake.identity import BERLIN, NO_AUTHORITIES, iso_date, read_hl7_time
 from service.intake.numbers import Numbers, find_patient, first, listed_patient_id, text
+from service.intake.zone import lasting_zone_of, zone_of
 from service.model import Ack, AckError, Event, Fields, Reading
 from service.ports import Message, Segment
 
@@ -22,7 +23,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     Args:
         authorities: HL7 assigning authority (namespace or universal id) to the name under which ADT and
             FHIR meet, usually the FHIR identifier system of visit numbers.
-        local: the zone of times without an offset.
+        local: the zone of times without an offset, where MSH-7 has none either.
 
     A refused message is read as far as it goes: its event and its fields are shown, it belongs to no case.
     """
@@ -32,9 +33,10 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     is_taken = ack.error is None and not is_acknowledgment(message)
     is_known = trigger in EVENTS.get(kind, ()) and not is_acknowledgment(message)
     event = find_event(message, kind, trigger, warnings) if is_known else Event.IGNORED
-    event_time = _event_time(message, kind, local, warnings)
+    event_time = _event_time(message, kind, zone_of(message, local), warnings)
     pv1 = first(message, "PV1")
-    numbers = Numbers(message=message, trigger=trigger, authorities=authorities, local=local, warnings=warnings)
+    lasting = lasting_zone_of(message, local)
+    numbers = Numbers(message=message, trigger=trigger, authorities=authorities, local=lasting, warnings=warnings)
     case_key = numbers.case_key(event, event_time) if is_taken and event is not Event.IGNORED else None
     starts_letter = _starts_letter(message, event, case_key, warnings)
     if is_taken:

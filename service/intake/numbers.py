@@ -33,7 +33,8 @@ class Numbers:
     """The identifiers of one message.
 
     Args:
-        authorities, local: as of :func:`service.intake.understand`.
+        authorities: as of :func:`service.intake.understand`.
+        local: the zone of an admission time without an offset.
         warnings: what had to be decided without the sender's word is added here.
     """
 

@@ -1,6 +1,7 @@
 """Orders, appointments, documents and local codes in HL7 v2."""
 
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import pytest
 from chart_inputs import DISCHARGED, PID, PV1, chart_told, message, obx, source, value, values
@@ -268,3 +269,19 @@ def test_the_status_of_the_course_is_told_for_rules() -> None:
     fertig = message("OBX|1|ST|KURS_STATUS^x^ARIA|1|Fertig||||||F", kind="ORU^R01")
     assert course_status(fertig, read_mapping(OWN)) == "completed"
     assert course_status(fertig, mapping) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "clock"),
+    [
+        ("20260420103000", "Europe/Berlin", "10:30"),
+        ("20260420103000+0000", "Europe/Berlin", "12:30"),
+        ("20260420103000+0000", "America/New_York", "06:30"),
+        ("20260420103000-0700", "America/New_York", "10:30"),
+    ],
+)
+def test_a_clock_in_utc_is_turned_into_the_hospitals_zone(start: str, zone: str, clock: str) -> None:
+    booked = siu("S12", "SCH|P1", f"AIS|1||N^Nachsorge|{start}", at="20260301", control="A")
+
+    assert value(build_chart([booked], [], local=ZoneInfo(zone)), "appointment.1.time") == clock
+    assert value(build_chart([booked], []), "appointment.1.time") in ("10:30", "12:30")

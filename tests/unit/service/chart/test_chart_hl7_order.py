@@ -215,3 +215,14 @@ def test_where_radiotherapy_ended_before_a_transfer_the_ward_is_the_one_of_then(
 
     assert value(chart, "visit.ward") == "Strahlentherapie"
     assert source(chart, "visit.ward") == "Z120260201#PV1[1]-3[1].1"
+
+
+@pytest.mark.parametrize(("offset", "family"), [("-0500", "Spaeter"), ("+0100", "Frueher")])
+def test_an_offset_of_msh_7_counts_for_the_times_of_the_message(offset: str, family: str) -> None:
+    """11:59 in New York comes after 12:00 in Berlin, 11:59 in Berlin does not."""
+    theirs = message(
+        evn(recorded="20260301115900"), PID.replace("Muster", "Spaeter"), at=f"20260301120000{offset}", control="A"
+    )
+    ours = message(evn(recorded="20260301120000+0100"), PID.replace("Muster", "Frueher"), control="B")
+
+    assert value(chart_told(theirs, ours), "patient.family") == family
