@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.exceptions import QueueNotFound
+from celery.worker.request import Request
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import AuthenticationError, RedisError
@@ -35,13 +36,29 @@ _WORKER_TRANSPORT = {
 _BELL_TRANSPORT = {"socket_connect_timeout": _BELL_SECONDS, "socket_timeout": _BELL_SECONDS, "max_retries": 0}
 
 
+class _Heard(Request):
+    """A bell in the worker. Where its end cannot be acknowledged, the connection is at fault, and the worker makes a
+    new one.
+
+    Celery knows connection errors by the tuple it gives here, logs them and goes on; but the bell then keeps its
+    place among those prefetched, of which a worker with one thread has one, and it never asks for another.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "connection_errors": ()})
+
+
+class _Listening(Task):
+    Request = _Heard
+
+
 def make_celery(url: str, *, queues: Sequence[str]) -> Celery:
     """An app that knows these queues and no others; the first is the default.
 
     Start workers with ``WORKER_OPTIONS`` and ``REMAP_SIGTERM=SIGQUIT`` in the environment, so that SIGTERM
     ends with the soft shutdown.
     """
-    app = Celery("epikrise", broker=url, set_as_current=False)
+    app = Celery("epikrise", broker=url, set_as_current=False, task_cls=_Listening)
     app.conf.update(
         # the payload is one id
         task_serializer="json",

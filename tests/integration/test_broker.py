@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -183,3 +184,59 @@ def test_a_worker_hears_the_bell_and_again_after_redis_lost_everything(
         bell.ring([a_step(id="b" * 32)])
         assert next(heard).split()[1] == b"b" * 32
         worker.terminate()
+
+
+BUSY_WORKER = """
+import os, sys
+from adapters.broker import TASK, make_celery
+app = make_celery(os.environ["TEST_BROKER"], queues=["intake", "write"])
+
+@app.task(name=TASK)
+def step(step_id):
+    print("HEARD", step_id, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("ends", ["while Redis is away", "after its return"])
+def test_a_worker_that_is_busy_while_redis_dies_hears_again(
+    server: RedisServer, bell: CeleryBell, tmp_path: Path, ends: str
+) -> None:
+    """The step under way cannot be acknowledged any more, and must not keep the worker's only slot for ever."""
+    (tmp_path / "busyworker.py").write_text(BUSY_WORKER)
+    environment = {**os.environ, "TEST_BROKER": server.url, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    command = [sys.executable, "-m", "celery", "-A", "busyworker", "worker", "-P", "threads", "-c", "1"]
+    bell.ring([a_step(id="a" * 32)])
+    with subprocess.Popen(
+        [*command, "-Q", "write", *WORKER_OPTIONS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        deaf = threading.Timer(60, worker.kill)  # its silence then fails the test
+        deaf.start()
+        heard = (line.split()[1] for line in worker.stdout if line.startswith(b"HEARD"))
+        assert next(heard) == b"a" * 32
+        server.kill()
+        if ends == "while Redis is away":
+            worker.stdin.write(b"\n")
+            worker.stdin.flush()
+            assert any(b"ack" in line or b"lost" in line for line in worker.stderr)
+        server.restart()
+        threading.Thread(target=worker.stderr.read, daemon=True).start()
+        if ends == "after its return":
+            worker.stdin.write(b"\n")
+            worker.stdin.flush()
+        for letter in "bc":
+            bell.ring([a_step(id=letter * 32)])
+            assert next(heard, b"deaf") == letter.encode() * 32
+            worker.stdin.write(b"\n")
+            worker.stdin.flush()
+        worker.terminate()
+        worker.wait(30)
+        deaf.cancel()
