@@ -16,6 +16,7 @@ from service.chart.items import Item, Value
 from service.chart.sides import side_in_words
 from service.chart.values import a_code, a_count, a_date, a_dose, a_text
 from service.model import ChartMapping, FactType, Importance
+from service.patient_groups import first_part
 from service.ports import Message, Segment
 from service.radiotherapy import agree, dose_per_fraction, to_gray
 
@@ -40,10 +41,12 @@ def course_status(message: Message, mapping: ChartMapping) -> str | None:
     """What a record-and-verify system says of the course: ``completed``, ``stopped``, ``in-progress``, ``on-hold``,
     ``preparation`` or ``planned``; None where the message tells none.
 
-    Of several courses the one that started last counts: a report lists former ones too.
+    Of several courses the one that started last counts: a report lists former ones too. Of several patients
+    the first counts, on whose case the message is filed.
     """
     notes: list[str] = []
-    courses = [_course(each, place, mapping, notes) for place, each in enumerate(_groups(message, mapping))]
+    groups = _groups(first_part(message), mapping)
+    courses = [_course(each, place, mapping, notes) for place, each in enumerate(groups)]
     told = [each for each in courses if "status" in each.values]
     return max(told, key=lambda each: each.date).values["status"].value if told else None
 

@@ -11,6 +11,7 @@ from service.intake.identity import BERLIN, NO_AUTHORITIES, iso_date, read_hl7_t
 from service.intake.numbers import Numbers, find_patient, first, listed_patient_id, text
 from service.intake.zone import lasting_zone_of, zone_of
 from service.model import Ack, AckError, Event, Fields, Reading
+from service.patient_groups import first_part, has_several_patients
 from service.ports import Message, Segment
 
 _VERSION: Final = re.compile(r"[Vv]?2\.[1-9](?:\.\d{1,2})?", re.ASCII)
@@ -34,9 +35,10 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     is_known = trigger in EVENTS.get(kind, ()) and not is_acknowledgment(message)
     event = find_event(message, kind, trigger, warnings) if is_known else Event.IGNORED
     event_time = _event_time(message, kind, zone_of(message, local), warnings)
-    pv1 = first(message, "PV1")
+    lead = first_part(message)
+    pv1 = first(lead, "PV1")
     lasting = lasting_zone_of(message, local)
-    numbers = Numbers(message=message, trigger=trigger, authorities=authorities, local=lasting, warnings=warnings)
+    numbers = Numbers(message=lead, trigger=trigger, authorities=authorities, local=lasting, warnings=warnings)
     case_key = numbers.case_key(event, event_time) if is_taken and event is not Event.IGNORED else None
     starts_letter = _starts_letter(message, event, case_key, warnings)
     if is_taken:
@@ -47,7 +49,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
         event=event,
         case_key=case_key,
         event_time=event_time,
-        fields=_fields(message, event_time),
+        fields=_fields(lead, event_time),
         starts_letter=starts_letter,
         ack=ack,
         patient_key=numbers.patient_key() if is_taken else None,
@@ -111,9 +113,9 @@ def _warn_of_what_is_not_followed(message: Message, kind: str, trigger: str, war
         warnings.append("no version (MSH-12): read like version 2.5")
     if not text(message.segments("MSH")[0].value(11)):
         warnings.append("no processing id (MSH-11): taken as P (production)")
-    if kind != "ADT":
-        return
-    if trigger == "A17" or len(message.segments("PID")) > 1 or len(message.segments("MRG")) > 1:
+    if has_several_patients(message):
+        warnings.append("more than one patient in one message: the first is followed, the rest is kept")
+    elif kind == "ADT" and (trigger == "A17" or any(len(message.segments(name)) > 1 for name in ("PID", "MRG"))):
         warnings.append("more than one patient or prior number in one message: the first is followed, the rest is kept")
 
 

@@ -174,3 +174,13 @@ def test_of_several_merges_in_one_message_it_is_said_that_the_first_is_followed(
     read = reading("ADT^A40", PID, "MRG|P0", "PID|2||P3", "MRG|P2")
     assert (read.patient_key, read.former_patient_key) == ("KIS|P1", "KIS|P0")
     assert any("first is followed" in warning for warning in read.warnings)
+
+
+@pytest.mark.parametrize("kind", ["ORU^R01", "ORM^O01", "MDM^T02", "ADT^A08", "SIU^S12"])
+def test_of_several_patients_in_one_message_the_first_is_read_and_the_others_are_told_of(kind: str) -> None:
+    read = reading(kind, PID, "PID|2||P3^^^KIS", PV1.replace("F1", "F9"))
+    assert "more than one patient in one message: the first is followed, the rest is kept" in read.warnings
+    assert (read.patient_key, read.case_key, read.fields.visit) == ("KIS|P1", None, "")
+    assert not any(
+        "more than one" in warning for warning in reading(kind, PID, PV1, PID, PV1).warnings if kind[0] != "A"
+    )
