@@ -118,6 +118,23 @@ def open_sealed_store(settings: Settings, *, clock: Callable[[], datetime] = now
 
 
 def broker_url(settings: Settings) -> str:
+def open_existing_store(settings: Settings) -> tuple[KeyRing, SqlStore]:
+    """The store of an installation, for commands that would be misled by a new and empty one.
+
+    Raises:
+        WrongSetting: there is no store; nothing is made.
+    """
+    kind, _, path = settings.store_url.partition(":///")
+    is_missing = kind.startswith("sqlite") and not Path(path).is_file()
+    if is_missing or not key_ids(settings.store_url):
+        place = settings.home if settings.store.url is None else "store.url"
+        raise WrongSetting(
+            f"no store in {place}",
+            remedy="Set EPIKRISE_HOME, or store.url, to that of your installation; `epikrise serve` makes a new one.",
+        )
+    return open_sealed_store(settings)
+
+
     """The broker of the settings, else the one that `serve` runs in this home."""
     if settings.broker.url is not None:
         return settings.broker.url.get_secret_value()

@@ -152,7 +152,7 @@ class Store(_Section):
 class Broker(_Section):
     """``url``: ``redis://…``; unset, `epikrise serve` runs a Redis of its own in ``home``."""
 
-    url: SecretStr | None = None
+    url: Annotated[SecretStr, AfterValidator(_store_url)] | None = None
 
 
 class LetterRule(_Section):
@@ -163,6 +163,15 @@ class LetterRule(_Section):
     exclude: tuple[Pattern, ...] = ()
     classes: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{1,8}$")], ...] = ()
     trigger: Literal["discharge", "course_end", "follow_up", "request", "none"]
+def _store_url(url: SecretStr) -> SecretStr:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    names_file = rest.startswith("/") and rest.strip("/") not in ("", ":memory:")
+    is_sqlite = scheme in ("sqlite", "sqlite+pysqlite") and names_file
+    if not is_sqlite and not (scheme in ("postgresql", "postgresql+psycopg") and rest):
+        raise ValueError("is neither sqlite:////path/to/file.db nor postgresql://user:password@host/database")
+    return url
+
+
     letter: LetterKind | None = None
     at: Literal["start", "end"] | None = None
 

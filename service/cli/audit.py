@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.bootstrap import open_sealed_store
+from service.bootstrap import open_existing_store
 from service.cli.output import print_json, print_rows, say
 from service.config import load_settings
 
@@ -15,7 +15,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Whether the trail is whole. Exit 1 if an entry was changed, removed or cut off."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         trail = tx.check_audit()
     if as_json:
@@ -31,7 +31,7 @@ def verify(as_json: AsJson = False) -> None:
 @app.command()
 def export(as_json: AsJson = False) -> None:
     """Every entry in order. Keep the last digest elsewhere: it betrays a trail that was set back."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         rows = [
             {

@@ -6,12 +6,13 @@ import typer
 
 from adapters.hl7.message import read_message
 from service import on_demand, rescue
-from service.bootstrap import open_sealed_store
+from service.bootstrap import open_existing_store
 from service.cli.output import print_json, print_rows, say
 from service.config import load_settings
 from service.errors import NotFound, UnusableInput
 from service.model import Case, CaseState, LetterKind, MessageFilter, Step
 from service.ports import Transaction
+from service.web.texts import TEXTS
 from service.world import Rules
 
 app = typer.Typer(no_args_is_help=True)
@@ -33,7 +34,7 @@ def list_cases(
 ) -> None:
     """Cases, newest first."""
     states = [_state(state)] if state else []
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         rows = [_row(case) for case in tx.cases(states=states)]
     if as_json:
@@ -44,21 +45,23 @@ def list_cases(
 
 @app.command()
 def show(case_id: CaseId, as_json: AsJson = False) -> None:
-    """One case: its timeline, its errors, its next action."""
-    _, store = open_sealed_store(load_settings())
+    """One case: its notices, its timeline, its errors, its next action."""
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         report = _report(tx, case_id)
     if as_json:
         print_json(report)
         return
     say(f"{report['id']}  {report['state']}  delivery {report['delivery']}  next: {report['next']}")
+    for notice in report["notices"]:
+        say(f"notice: {TEXTS['en'].get(f'notice_{notice}', notice.replace('_', ' '))}")
     print_rows(report["timeline"], ("at", "what", "state", "error"))
 
 
 @app.command()
 def retry(case_id: CaseId, as_json: AsJson = False) -> None:
     """Replay the dead steps of a case."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         count = rescue.retry_case(tx, case_id)
     _done(case_id, f"{count} step(s) replayed", as_json)
@@ -67,7 +70,7 @@ def retry(case_id: CaseId, as_json: AsJson = False) -> None:
 @app.command()
 def hold(case_id: CaseId, as_json: AsJson = False) -> None:
     """Stop a case until it is released."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         rescue.hold_case(tx, case_id)
     _done(case_id, "held", as_json)
@@ -76,7 +79,7 @@ def hold(case_id: CaseId, as_json: AsJson = False) -> None:
 @app.command()
 def release(case_id: CaseId, as_json: AsJson = False) -> None:
     """Let a held case go on."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         rescue.release_case(tx, case_id)
     _done(case_id, "released", as_json)
@@ -85,7 +88,7 @@ def release(case_id: CaseId, as_json: AsJson = False) -> None:
 @app.command()
 def withdraw(case_id: CaseId, as_json: AsJson = False) -> None:
     """Take an unsigned draft out of the EHR's inbox; its text is kept."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         rescue.withdraw_case(tx, case_id)
     _done(case_id, "withdrawn", as_json)
@@ -103,7 +106,7 @@ def draft(
     """Begin a draft now, also before the discharge. One that is there or under way stays as it is."""
     settings = load_settings()
     rules = Rules(authorities=settings.ehr.authorities, starts=settings.letter.starts)
-    _, store = open_sealed_store(settings)
+    _, store = open_existing_store(settings)
     with store.begin() as tx:
         wanted = _one_case(tx, case_id, control_id)
         before = tx.case(wanted).generation

@@ -10,7 +10,7 @@ import typer
 
 from adapters.hl7.message import read_message
 from adapters.store import SqlStore
-from service.bootstrap import open_sealed_store
+from service.bootstrap import open_existing_store
 from service.browsing import MessagePage, look_at, message_row, read_filter
 from service.cli.output import print_json, print_rows, print_text, say
 from service.config import load_settings
@@ -51,7 +51,7 @@ def list_messages(
     wanted = read_filter(
         control_id=control_id, state=state, event=event, channel=channel, case_id=case, since=since, until=until
     )
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         rows = [message_row(each) for each in tx.list_messages(wanted, limit=limit, before=before or None)]
     if as_json:
@@ -138,7 +138,7 @@ def export(
 ) -> None:
     """Write a message's bytes as they came to a file: patient data; audited."""
     who = check_actor(actor)
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         tx.listed_message(message_id)
     try:
@@ -155,7 +155,7 @@ def export(
 
 def _open() -> tuple[SqlStore, Judge]:
     settings = load_settings()
-    _, store = open_sealed_store(settings)
+    _, store = open_existing_store(settings)
     return store, Judge(reader=read_message, authorities=settings.ehr.authorities)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.bootstrap import open_sealed_store
+from service.bootstrap import open_existing_store
 from service.cli.output import print_json, print_rows, say
 from service.config import load_settings
 from service.errors import UnusableInput
@@ -19,7 +19,7 @@ _COLUMNS = ("stage", "waiting", "running", "failed", "dead", "oldest_age_seconds
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """One row a stage: waiting, running, failed, dead, oldest age in seconds."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         rows = stage_rows(tx.health(), [stage.name for stage in JOURNEY])
     if as_json:
@@ -43,7 +43,7 @@ def resume(queue: str, as_json: AsJson = False) -> None:
 def _set_paused(queue: str, paused: bool, as_json: bool) -> None:
     if queue not in QUEUES:
         raise UnusableInput(f"there is no queue {queue!r}", remedy=f"Name one of {', '.join(QUEUES)}.")
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         tx.pause(queue, paused)
         tx.audit("operator", "queue_paused" if paused else "queue_resumed", detail=queue)
@@ -56,7 +56,7 @@ def _set_paused(queue: str, paused: bool, as_json: bool) -> None:
 @app.command()
 def dead(as_json: AsJson = False) -> None:
     """Steps that a person must replay."""
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.read() as tx:
         rows: list[dict[str, Any]] = [
             {
@@ -83,7 +83,7 @@ def replay(
     """Set dead steps going again; the sweeper of `epikrise serve` rings for them."""
     from service.rescue import replay_step
 
-    _, store = open_sealed_store(load_settings())
+    _, store = open_existing_store(load_settings())
     with store.begin() as tx:
         ids = [step_id] if step_id else [step.id for step in tx.dead_steps()]
         for each in ids:

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.hl7.message import read_message
-from service.bootstrap import now, open_sealed_store
+from service.bootstrap import now, open_existing_store
 from service.chart import open_mapping
 from service.cli.output import console, print_json, print_rows, say
 from service.config import load_rules, load_settings
@@ -50,7 +50,7 @@ def try_out(
     settings, chosen = load_settings(), _chosen(rules)
     until = now()
     since = until - timedelta(days=days)
-    _, store = open_sealed_store(settings)
+    _, store = open_existing_store(settings)
     with store.read() as tx:
         total = sum(each.number for each in tx.count_messages(since=since))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -77,5 +77,7 @@ def _remember(settings: Settings, known: OurSubscription, *, action: str) -> Non
 def _show(known: OurSubscription, as_json: bool) -> None:
     if as_json:
         print_json(asdict(known))
+    elif not known.reference and not known.state:
+        say("the EHR has no Subscription of ours: `epikrise serve` makes it, or `epikrise subscription on`")
     else:
         print_rows([asdict(known)], _COLUMNS)

@@ -66,6 +66,13 @@ def test_it_is_put_on_looked_at_and_taken_off_cleanly(run: Run, sandbox_ehr: San
             assert Follower(service.installation).keep_subscription().reference != ""
 
 
+def test_where_there_is_none_a_sentence_says_so(run: Run) -> None:
+    run("subscription", "status")  # its fixture's settings
+    answer = CliRunner().invoke(app, ["subscription", "status"])
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "the EHR has no Subscription of ours" in answer.stderr
+
+
 def test_where_none_is_wanted_the_command_says_what_to_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPIKRISE_EHR__SUBSCRIBE", "off")
     code, error = run("subscription", "status")

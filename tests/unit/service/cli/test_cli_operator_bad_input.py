@@ -57,7 +57,10 @@ def chart_file(tmp_path: Path) -> Path:
         ("EPIKRISE_EHR__FHIR_URL", SECRET, "ehr.fhir_url"),
         ("EPIKRISE_EHR__VISIT_SYSTEMS", '{"KIS" = ', "EPIKRISE_EHR__VISIT_SYSTEMS"),
         ("EPIKRISE_MLLP__CERTIFICATE", "/etc/x.pem", "certificate and key go together"),
-        ("EPIKRISE_STORE__URL", f"mysql://u:{SECRET}@h/d", "store url: mysql"),
+        *(
+            ("EPIKRISE_STORE__URL", url, "store.url: is neither sqlite:")
+            for url in (f"mysql://u:{SECRET}@h/d", SECRET, "sqlite://", "sqlite:///:memory:", "postgresql://")
+        ),
     ],
 )
 def test_a_wrong_setting_in_the_environment_is_named_and_its_value_kept(
@@ -66,6 +69,7 @@ def test_a_wrong_setting_in_the_environment_is_named_and_its_value_kept(
     monkeypatch.setenv(name, value)
 
     refused(epikrise("queue", "status"), 2, setting)
+    refused(epikrise("config", "check"), 2, setting)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,30 @@ def test_doctor_looks_without_making_anything(epikrise: Operator, home: Path) ->
     assert answer.code == 3
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("message", "list"),
+        ("message", "show", "x"),
+        ("case", "list"),
+        ("case", "show", "x"),
+        ("queue", "status"),
+        ("queue", "dead"),
+        ("audit", "verify"),
+        ("rules", "try"),
+    ],
+)
+@pytest.mark.parametrize("there_is", ["no home", "an empty home"])
+def test_a_command_that_looks_makes_no_store(
+    epikrise: Operator, home: Path, command: tuple[str, ...], there_is: str
+) -> None:
+    if there_is == "an empty home":
+        home.mkdir()
+
+    refused(epikrise(*command), 2, f"no store in {home}", "EPIKRISE_HOME")
+    assert not home.exists() or not list(home.iterdir())
+
+
 def test_doctor_names_a_neighbour_that_does_not_answer(epikrise: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPIKRISE_EHR__FHIR_URL", "http://127.0.0.1:9/fhir")
 
@@ -158,7 +186,7 @@ def test_doctor_names_a_neighbour_that_does_not_answer(epikrise: Operator, monke
 
 
 def test_doctor_tells_a_wrong_store_among_its_rows(epikrise: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EPIKRISE_STORE__URL", f"mysql://u:{SECRET}@h/d")
+    monkeypatch.setenv("EPIKRISE_STORE__URL", f"postgresql://u:{SECRET}@127.0.0.1:9/d")
 
     answer = epikrise("doctor", "--json")
 

@@ -1,5 +1,7 @@
 """``case``, ``queue``, ``audit``: what an operator sees and does, without a word about a patient."""
 
+from dataclasses import replace
+
 import pytest
 from operator_desk import KEY, Operator, a_case, a_dead_step, epikrise, home, store
 
@@ -40,6 +42,20 @@ def test_a_case_tells_its_timeline_its_error_and_the_next_action(epikrise: Opera
     assert [(row["id"], row["state"], row["error"]) for row in report["timeline"]] == [
         (step.id, "dead", "The model directory is missing")
     ]
+
+
+def test_a_held_case_shows_the_notices_that_its_next_action_names(epikrise: Operator, store: SqlStore) -> None:
+    case = a_case(store)
+    epikrise("case", "hold", case.id)
+    with store.begin() as tx:
+        held = tx.case(case.id)
+        tx.save_case(replace(held, notices=(*held.notices, "chart_has_no_diagnosis_and_no_course")))
+
+    told = epikrise("case", "show", case.id).err
+
+    assert "next: look at the notices" in told
+    assert "notice: held by operator\n" in told
+    assert "notice: The chart has neither a diagnosis nor a course of radiotherapy.\n" in told
 
 
 @pytest.mark.parametrize("command", ["show", "retry", "hold", "release", "withdraw"])
@@ -85,7 +101,7 @@ def test_a_state_that_does_not_exist_is_answered_with_those_that_do(epikrise: Op
     assert "in_inbox" in answer.err
 
 
-def test_the_queue_has_a_row_for_every_stage_even_when_nothing_ever_came(epikrise: Operator) -> None:
+def test_the_queue_has_a_row_for_every_stage_even_when_nothing_ever_came(epikrise: Operator, store: SqlStore) -> None:
     rows = epikrise("queue", "status", "--json").data
 
     assert [row["stage"] for row in rows] == [stage.name for stage in JOURNEY]
