@@ -36,6 +36,7 @@ from service.model import (
     WriterInfo,
 )
 from service.occasion import hl7_occasion, read_again
+from service.patient_groups import has_several_patients
 from service.ports import Message, MessageReader, Resource, Transaction
 from service.starting import Occasion, decide
 from service.verify import verify
@@ -51,8 +52,12 @@ _MOST_WAITING = 1000
 CONTROL_ID_REUSED = "control_id_reused"
 """On a message whose sender had given its MSH-10 to other bytes: it is read all the same."""
 
+SEVERAL_PATIENTS = "several_patients"
+"""On a message that is filed for the first of its patients alone."""
+
 __all__ = [
     "CONTROL_ID_REUSED",
+    "SEVERAL_PATIENTS",
     "Settle",
     "case_id_of",
     "changed_handles",
@@ -82,10 +87,13 @@ def read(world: World, step: Step) -> Settle:
     message = world.reader(stored.body)
     reading = understand(message, authorities=world.rules.authorities)
     occasion = hl7_occasion(message, world.rules.mapping)
+    is_several = has_several_patients(message)
 
     def settle(tx: Transaction) -> None:
         if tx.is_control_id_reused(stored.id):
             tx.flag_message(stored.id, CONTROL_ID_REUSED)
+        if is_several:
+            tx.flag_message(stored.id, SEVERAL_PATIENTS)
         if _is_filed_so(tx, stored.id, reading):
             return
         is_nobodys = reading.case_key is None and reading.patient_key is None
@@ -184,7 +192,7 @@ def decide_what_waited(world: World, tx: Transaction, case: Case) -> None:
         message = world.reader(tx.message(row.id).body)
         reading = understand(message, authorities=world.rules.authorities)
         start = decide_start(world, tx, reading, hl7_occasion(message, world.rules.mapping))
-        tx.flag_message(row.id, None)
+        tx.flag_message(row.id, SEVERAL_PATIENTS if has_several_patients(message) else None)
         if start is not None:
             _file(world, tx, message, reading, message_id=row.id, start=start)
 

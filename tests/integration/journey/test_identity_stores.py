@@ -104,6 +104,20 @@ def test_one_control_id_with_other_bytes_is_kept_and_read_and_warned_of(ward: Jo
         assert [tx.message(each).error_code for each in (first, other)] == [None, "control_id_reused"]
 
 
+def test_a_message_about_several_patients_is_filed_for_the_first_and_flagged(ward: Journey) -> None:
+    result = tell("R01", at=5, visit="F1")
+    other = result.split(b"\r", 1)[1].replace(b"P1^", b"P2^").replace(b"F1^", b"F2^")
+    ward.receive(tell("A01", at=0, visit="F1"))
+    ward.receive(tell("A01", at=1, visit="F2", patient="P2"))
+    several = ward.receive(result + other)
+    alone = ward.receive(tell("R01", at=6, visit="F1"))
+    ward.run_all()
+    with ward.store.begin() as tx:
+        assert [tx.message(each).error_code for each in (several, alone)] == ["several_patients", None]
+    assert members(ward, the_case(ward, "F1")) == ["admit@00", "result@05", "result@06"]
+    assert members(ward, the_case(ward, "F2")) == ["admit@01"]
+
+
 def test_a_change_of_number_and_a_discharge_read_at_once_end_as_one_case(ward: Journey) -> None:
     """Ten times two workers: neither may file by what the other one is about to change."""
     for number in range(10):
