@@ -81,6 +81,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], datetime] = now
         rules=Rules(
             lang=settings.letter.language,
             authorities=settings.ehr.authorities,
+            local=settings.hl7.zone,
             lease=timedelta(seconds=journey.lease_seconds),
             retry_base=timedelta(seconds=journey.retry_base_seconds),
             ring_again=timedelta(seconds=journey.ring_again_seconds),
@@ -117,7 +118,6 @@ def open_sealed_store(settings: Settings, *, clock: Callable[[], datetime] = now
     return keyring, open_store(settings.store_url, keyring, clock=clock)
 
 
-def broker_url(settings: Settings) -> str:
 def open_existing_store(settings: Settings) -> tuple[KeyRing, SqlStore]:
     """The store of an installation, for commands that would be misled by a new and empty one.
 
@@ -135,6 +135,7 @@ def open_existing_store(settings: Settings) -> tuple[KeyRing, SqlStore]:
     return open_sealed_store(settings)
 
 
+def broker_url(settings: Settings) -> str:
     """The broker of the settings, else the one that `serve` runs in this home."""
     if settings.broker.url is not None:
         return settings.broker.url.get_secret_value()

@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -55,6 +56,15 @@ def _sender(text: str) -> str:
     return text
 
 
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is no time zone of the IANA database, such as Europe/Berlin") from None
+    return text
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Network = Annotated[str, AfterValidator(_network)]
 Sender = Annotated[str, AfterValidator(_sender)]
 
@@ -86,6 +96,16 @@ class Mllp(_Section):
         if self.client_ca is not None and self.certificate is None:
             raise ValueError("client_ca needs certificate and key")
         return self
+
+
+class Hl7(_Section):
+    """``time_zone``: IANA name of the hospital's zone, which HL7 times without an offset are in."""
+
+    time_zone: TimeZone = "Europe/Berlin"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
 
 
 class Web(_Section):
@@ -143,16 +163,25 @@ class Ehr(_Section):
         return names
 
 
+def _store_url(url: SecretStr) -> SecretStr:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    names_file = rest.startswith("/") and rest.strip("/") not in ("", ":memory:")
+    is_sqlite = scheme in ("sqlite", "sqlite+pysqlite") and names_file
+    if not is_sqlite and not (scheme in ("postgresql", "postgresql+psycopg") and rest):
+        raise ValueError("is neither sqlite:////path/to/file.db nor postgresql://user:password@host/database")
+    return url
+
+
 class Store(_Section):
     """``url``: ``sqlite:////path/file.db`` or ``postgresql://user:password@host/database``; SQLite in ``home`` if unset."""
 
-    url: SecretStr | None = None
+    url: Annotated[SecretStr, AfterValidator(_store_url)] | None = None
 
 
 class Broker(_Section):
     """``url``: ``redis://…``; unset, `epikrise serve` runs a Redis of its own in ``home``."""
 
-    url: Annotated[SecretStr, AfterValidator(_store_url)] | None = None
+    url: SecretStr | None = None
 
 
 class LetterRule(_Section):
@@ -163,15 +192,6 @@ class LetterRule(_Section):
     exclude: tuple[Pattern, ...] = ()
     classes: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{1,8}$")], ...] = ()
     trigger: Literal["discharge", "course_end", "follow_up", "request", "none"]
-def _store_url(url: SecretStr) -> SecretStr:
-    scheme, _, rest = url.get_secret_value().partition("://")
-    names_file = rest.startswith("/") and rest.strip("/") not in ("", ":memory:")
-    is_sqlite = scheme in ("sqlite", "sqlite+pysqlite") and names_file
-    if not is_sqlite and not (scheme in ("postgresql", "postgresql+psycopg") and rest):
-        raise ValueError("is neither sqlite:////path/to/file.db nor postgresql://user:password@host/database")
-    return url
-
-
     letter: LetterKind | None = None
     at: Literal["start", "end"] | None = None
 
@@ -241,6 +261,7 @@ class Settings(_Section):
 
     home: Path
     mllp: Mllp = Mllp()
+    hl7: Hl7 = Hl7()
     web: Web = Web()
     ehr: Ehr = Ehr()
     store: Store = Store()

@@ -5,6 +5,7 @@ Cheap: only a result is looked into, and only where a record-and-verify system s
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 from service.chart import ChartMapping, course_status, resources_of, shipped_mapping
 from service.errors import UnusableInput
 from service.intake import understand, understand_encounter
+from service.intake.identity import BERLIN
 from service.intake.procedure import completed_course, encounter_of
 from service.model import Reading, StoredMessage
 from service.ports import Message, MessageReader, Resource
@@ -54,6 +56,8 @@ def read_again(
     reader: MessageReader,
     authorities: Mapping[str, str],
     mapping: ChartMapping | None = None,
+    *,
+    local: tzinfo = BERLIN,
 ) -> tuple[Reading, Occasion] | None:
     """What a kept message says, read anew; None for a refused one and one that names no visit of its own.
 
@@ -63,14 +67,14 @@ def read_again(
     try:
         if stored.channel == "mllp":
             message = reader(stored.body)
-            return understand(message, authorities=authorities), hl7_occasion(message, mapping)
+            return understand(message, authorities=authorities, local=local), hl7_occasion(message, mapping)
         resources = resources_of(orjson.loads(stored.body))
     except (UnusableInput, orjson.JSONDecodeError):
         return None
     encounter = _encounter_meant(stored, resources)
     if encounter is None:
         return None
-    reading = understand_encounter(encounter, authorities=authorities)
+    reading = understand_encounter(encounter, authorities=authorities, local=local)
     if stored.event is not None:
         reading = replace(reading, event=stored.event)
     return reading, fhir_occasion(encounter, resources)

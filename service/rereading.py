@@ -6,9 +6,11 @@ twice and no second letter starts (:func:`service.steps.read`); what it failed t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from service.errors import EpikriseError, NotAllowed, Recovery, UnusableInput
 from service.intake import understand
+from service.intake.identity import BERLIN
 from service.model import Ack, ListedMessage, Step, StepState, StoredMessage
 from service.ports import MessageReader, Transaction
 
@@ -41,16 +43,17 @@ class Replayed:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """How this program reads a message now. ``authorities``: as :func:`service.intake.understand` takes them."""
+    """How this program reads a message now. ``authorities``: and ``local`` as :func:`service.intake.understand` takes them."""
 
     reader: MessageReader
     authorities: Mapping[str, str]
+    local: tzinfo = BERLIN
 
 
 def judge(by: Judge, stored: StoredMessage) -> Judgement:
     """By the rules of this program, whatever was answered on arrival. Never raises."""
     try:
-        reading = understand(by.reader(stored.body), authorities=by.authorities)
+        reading = understand(by.reader(stored.body), authorities=by.authorities, local=by.local)
     except UnusableInput:
         return Judgement(ack=None, event="")
     return Judgement(ack=reading.ack, event=reading.event.value, warnings=reading.warnings)

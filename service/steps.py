@@ -6,6 +6,7 @@ result; the pipeline calls it in the transaction that finishes the step.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import tzinfo
 
 import orjson
 
@@ -17,6 +18,7 @@ from service.errors import Conflict, ModelUnavailable, UnusableInput
 from service.filing import file_reading, find_case
 from service.identity import Alias, present_names
 from service.intake import understand
+from service.intake.identity import BERLIN
 from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
 from service.model import (
@@ -85,7 +87,7 @@ def read(world: World, step: Step) -> Settle:
     if stored.channel == "fhir":
         return _nothing_to_read(step)
     message = world.reader(stored.body)
-    reading = understand(message, authorities=world.rules.authorities)
+    reading = understand(message, authorities=world.rules.authorities, local=world.rules.local)
     occasion = hl7_occasion(message, world.rules.mapping)
     is_several = has_several_patients(message)
 
@@ -126,7 +128,7 @@ def _file(
         patient_key=reading.patient_key,
         former_patient_key=reading.former_patient_key,
         former_case_key=reading.former_case_key,
-        recorded_at=recorded_at(message),
+        recorded_at=recorded_at(message, world.rules.local),
     )
 
 
@@ -151,21 +153,28 @@ def decide_start(world: World, tx: Transaction, reading: Reading, occasion: Occa
         tx.lock_identity(changing=False)
         case = find_case(tx, reading.case_key)
         if case is not None:
+            rules = world.rules
             department, patient_class = place_of(
-                tx, case.id, world.reader, world.rules.authorities, at=reading.event_time
+                tx, case.id, world.reader, rules.authorities, local=rules.local, at=reading.event_time
             )
             occasion = replace(occasion, department=department, patient_class=patient_class)
     return decide(world.rules.starts, reading, occasion).start
 
 
 def place_of(
-    tx: Transaction, case_id: str, reader: MessageReader, authorities: Mapping[str, str], *, at: str = ""
+    tx: Transaction,
+    case_id: str,
+    reader: MessageReader,
+    authorities: Mapping[str, str],
+    *,
+    local: tzinfo = BERLIN,
+    at: str = "",
 ) -> tuple[str, str]:
     """(department, patient class) of a visit at a time (ISO 8601 in UTC), by the newest message until then that names
     one, else the first after it; without a time by the newest. Empty where none does."""
     found = ("", "")
     for stored in tx.messages_of(case_id):
-        told = read_again(stored, reader, authorities)
+        told = read_again(stored, reader, authorities, local=local)
         if told is None or not told[0].department:
             continue
         if at and found[0] and told[0].event_time > at:
@@ -178,7 +187,7 @@ def waits_for_place(world: World, tx: Transaction, case: Case, reading: Reading,
     """A course ended, and nobody has said yet in which department: the rules cannot be asked."""
     if not occasion.course_completed or reading.department:
         return False
-    return not place_of(tx, case.id, world.reader, world.rules.authorities)[0]
+    return not place_of(tx, case.id, world.reader, world.rules.authorities, local=world.rules.local)[0]
 
 
 def decide_what_waited(world: World, tx: Transaction, case: Case) -> None:
@@ -190,7 +199,7 @@ def decide_what_waited(world: World, tx: Transaction, case: Case) -> None:
         if row.error_code != DEPARTMENT_UNKNOWN:
             continue
         message = world.reader(tx.message(row.id).body)
-        reading = understand(message, authorities=world.rules.authorities)
+        reading = understand(message, authorities=world.rules.authorities, local=world.rules.local)
         start = decide_start(world, tx, reading, hl7_occasion(message, world.rules.mapping))
         tx.flag_message(row.id, SEVERAL_PATIENTS if has_several_patients(message) else None)
         if start is not None:
@@ -268,7 +277,13 @@ def _gather(world: World, case_id: str) -> _Gathered:
     if world.chart_source is not None:
         resources += world.chart_source.resources(key, _patient_id(told))
     return _Gathered(
-        chart=build_chart([message for _, message in told], resources, visit_key=key, mapping=world.rules.mapping),
+        chart=build_chart(
+            [message for _, message in told],
+            resources,
+            visit_key=key,
+            mapping=world.rules.mapping,
+            local=world.rules.local,
+        ),
         message_ids=[message.id for message in stored],
     )
 

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from service.chart import ChartMapping
 from service.filing import find_case
+from service.intake.identity import BERLIN
 from service.model import ListedMessage, MessageFilter, Reading, Start, StoredMessage
 from service.occasion import read_again
 from service.ports import MessageReader, Transaction
@@ -68,6 +69,7 @@ class _Seen:
     since: datetime
     reader: MessageReader
     authorities: Mapping[str, str]
+    local: tzinfo
     places: dict[str, tuple[str, str]] = field(default_factory=dict)
     had_letter: dict[str, bool] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ def try_rules(
     until: datetime,
     reader: MessageReader,
     authorities: Mapping[str, str],
+    local: tzinfo = BERLIN,
     mapping: ChartMapping | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Trial:
@@ -89,7 +92,7 @@ def try_rules(
     takes no letter out of the count, for it was begun. ``begin`` opens transactions that only read; ``progress``
     is called for each message. Raises StoreUnavailable.
     """
-    trial, seen = Trial(), _Seen(since=since, reader=reader, authorities=authorities)
+    trial, seen = Trial(), _Seen(since=since, reader=reader, authorities=authorities, local=local)
     for tx, row in _received(begin, since, until):
         progress()
         trial.messages += 1
@@ -98,7 +101,7 @@ def try_rules(
         if row.state == "refused":
             continue
         stored = tx.message(row.id)
-        told = read_again(stored, reader, authorities, mapping)
+        told = read_again(stored, reader, authorities, mapping, local=local)
         if told is None:
             continue
         reading, occasion = told
@@ -148,7 +151,7 @@ def _placed(tx: Transaction, seen: _Seen, stored: StoredMessage, reading: Readin
     if not occasion.course_completed:
         return occasion
     if key not in seen.places and (case_id := stored.case_id or _case_of(tx, reading)) is not None:
-        seen.places[key] = place_of(tx, case_id, seen.reader, seen.authorities)
+        seen.places[key] = place_of(tx, case_id, seen.reader, seen.authorities, local=seen.local)
     department, patient_class = seen.places.get(key, ("", ""))
     return replace(occasion, department=department, patient_class=patient_class)
 

@@ -76,7 +76,7 @@ def patient_of(encounter: Resource, resources: Sequence[Resource]) -> Resource |
 def file_visit(world: World, visit: Visit) -> bool:
     """Keep and file it in one transaction; False where all of it was known."""
     rules = world.rules
-    reading = understand_encounter(visit.encounter, visit.patient, authorities=rules.authorities)
+    reading = understand_encounter(visit.encounter, visit.patient, rules.authorities, local=rules.local)
     occasion = fhir_occasion(visit.encounter, resources_of(orjson.loads(visit.body)))
     with world.store.begin() as tx:
         known: list[StoredMessage] = []

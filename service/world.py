@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
+from service.intake.identity import BERLIN
 from service.model import ChartMapping, Lang
 from service.ports import Bell, ChartSource, Inbox, MessageReader, Store, Writer
 from service.starting import BY_DEFAULT, Rule
@@ -18,11 +19,13 @@ class Rules:
     ``unexpected_attempts``: after so many unforeseen errors, or workers lost, a step is dead.
     ``review_url``: case id to the address that opens its review.
     ``starts``: what starts a letter, first match first.
+    ``local``: the hospital's zone, of times without an offset.
     ``mapping``: the institution's own codes; None: the shipped example.
     """
 
     lang: Lang = "de"
     authorities: Mapping[str, str] = field(default_factory=dict)
+    local: tzinfo = BERLIN
     lease: timedelta = timedelta(seconds=60)
     retry_base: timedelta = timedelta(seconds=2)
     retry_most: timedelta = timedelta(minutes=5)

@@ -77,7 +77,7 @@ class Segment:
         fields = self._fields
         return fields[field] if 1 <= field < len(fields) else ""
 
-    def offset(self, field: int) -> str:  # noqa: ARG002 - one message has told all fields of this segment
+    def offset(self, field: int) -> str:
         """MSH-7's offset from UTC; ``""`` where it has none."""
         return self._offset
 

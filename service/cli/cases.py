@@ -105,7 +105,7 @@ def draft(
 ) -> None:
     """Begin a draft now, also before the discharge. One that is there or under way stays as it is."""
     settings = load_settings()
-    rules = Rules(authorities=settings.ehr.authorities, starts=settings.letter.starts)
+    rules = Rules(authorities=settings.ehr.authorities, local=settings.hl7.zone, starts=settings.letter.starts)
     _, store = open_existing_store(settings)
     with store.begin() as tx:
         wanted = _one_case(tx, case_id, control_id)

@@ -156,7 +156,7 @@ def export(
 def _open() -> tuple[SqlStore, Judge]:
     settings = load_settings()
     _, store = open_existing_store(settings)
-    return store, Judge(reader=read_message, authorities=settings.ehr.authorities)
+    return store, Judge(reader=read_message, authorities=settings.ehr.authorities, local=settings.hl7.zone)
 
 
 def _pages(store: SqlStore, wanted: MessageFilter) -> Iterator[list[str]]:

@@ -38,7 +38,8 @@ def draft(
     settings = load_settings()
     chosen = language(lang) if lang else settings.letter.language
     data = read_chart_files(files)
-    chart = build_chart(data.messages, data.resources, mapping=open_mapping(settings.chart.obx_mapping))
+    mapping = open_mapping(settings.chart.obx_mapping)
+    chart = build_chart(data.messages, data.resources, mapping=mapping, local=settings.hl7.zone)
     if not any(fact.handle.startswith(("diagnosis.", "course.")) for fact in chart.facts):
         raise UnusableInput("the chart has no diagnosis and no course", remedy="Add the files that hold them.")
     directory = model or model_directory(settings)
@@ -83,8 +84,9 @@ def verify(
 ) -> None:
     """Check any letter against a chart. Exit 1 if anything blocks."""
     data = read_chart_files(chart)
-    mapping = open_mapping(load_settings().chart.obx_mapping)
-    facts = build_chart(data.messages, data.resources, mapping=mapping)
+    settings = load_settings()
+    mapping = open_mapping(settings.chart.obx_mapping)
+    facts = build_chart(data.messages, data.resources, mapping=mapping, local=settings.hl7.zone)
     try:
         text = read_bytes(letter).decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -86,7 +86,7 @@ def intake(
     for path in files:
         for body in _bodies(path):
             message = read_message(body)
-            reading = understand(message, authorities=authorities)
+            reading = understand(message, authorities=authorities, local=settings.hl7.zone)
             decision = decide(settings.letter.starts, reading, hl7_occasion(message, mapping))
             rows.append(
                 {
@@ -128,8 +128,10 @@ def chart(
 ) -> None:
     """The facts of a chart, each with its source."""
     data = read_chart_files(files)
-    mapping = open_mapping(load_settings().chart.obx_mapping)
-    report = to_json(build_chart(data.messages, data.resources, mapping=mapping), language(lang))
+    settings = load_settings()
+    mapping = open_mapping(settings.chart.obx_mapping)
+    built = build_chart(data.messages, data.resources, mapping=mapping, local=settings.hl7.zone)
+    report = to_json(built, language(lang))
     if as_json:
         print_json(report)
         return

@@ -63,6 +63,7 @@ def try_out(
             until=until,
             reader=read_message,
             authorities=settings.ehr.authorities,
+            local=settings.hl7.zone,
             mapping=open_mapping(settings.chart.obx_mapping),
             progress=lambda: progress.advance(task),
         )

@@ -79,8 +79,8 @@ def begin_draft(installation: Installation, body: bytes) -> Case:
     key = _known_key(installation, asked)
     if key is None:
         visit = _from_ehr(installation, asked)
-        authorities = installation.world.rules.authorities
-        key = understand_encounter(visit.encounter, visit.patient, authorities=authorities).case_key
+        rules = installation.world.rules
+        key = understand_encounter(visit.encounter, visit.patient, rules.authorities, local=rules.local).case_key
         if not _is_known(installation, key):
             file_visit(installation.world, visit)
     world = installation.world

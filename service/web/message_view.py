@@ -74,7 +74,8 @@ def take_message(installation: Installation, message_id: str) -> MessagePage:
 
 
 def judge_of(installation: Installation) -> Judge:
-    return Judge(reader=installation.world.reader, authorities=installation.world.rules.authorities)
+    rules = installation.world.rules
+    return Judge(reader=installation.world.reader, authorities=rules.authorities, local=rules.local)
 
 
 def query_string(asked: dict[str, str], **more: str) -> str:

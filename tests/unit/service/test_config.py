@@ -142,3 +142,15 @@ def test_a_wrong_rule_is_named_with_its_place(home: Path, rule: str, place: str)
         load_settings()
 
     assert place in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "Europe", "/etc/localtime", "../UTC", "+01:00", "x" * 300])
+def test_a_time_zone_is_one_of_the_iana_database(name: str) -> None:
+    with pytest.raises(WrongSetting, match=r"hl7\.time_zone: is no time zone .* Europe/Berlin.*EPIKRISE_SECTION__KEY"):
+        load_settings(hl7={"time_zone": name})
+
+
+def test_the_time_zone_is_berlin_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().hl7.zone.key == "Europe/Berlin"
+    monkeypatch.setenv("EPIKRISE_HL7__TIME_ZONE", "America/New_York")
+    assert load_settings().hl7.zone.key == "America/New_York"

@@ -273,3 +273,25 @@ def test_a_chart_of_nothing_usable_says_so(epikrise: Epikrise, folder: Path) -> 
     code, _, err = epikrise("chart", "empty.json")
     assert code == 0
     assert "no facts" in err
+
+
+def test_times_without_an_offset_are_in_the_configured_zone(
+    epikrise: Epikrise, intake: Intake, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booked = message("SIU^S12") + b"SCH|P1\rAIS|1||N^Follow-up|20260420103000+0000\r"
+    (folder / "booked.hl7").write_bytes(booked)
+    monkeypatch.setenv("EPIKRISE_HL7__TIME_ZONE", "America/New_York")
+
+    assert intake("good.hl7")[0]["fields"]["event_time"] == "2026-03-12T13:30:00+00:00"
+    facts = {fact["handle"]: fact for fact in json.loads(epikrise("chart", "booked.hl7", "--json")[1])["facts"]}
+    assert facts["appointment.1.time"]["value"] == "06:30"
+
+
+def test_a_time_zone_that_there_is_not_is_told_by_its_setting(
+    epikrise: Epikrise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPIKRISE_HL7__TIME_ZONE", "Mars/Olympus")
+    code, out, err = epikrise("intake", "good.hl7", "--dry-run")
+    assert (code, out) == (2, "")
+    assert "hl7.time_zone" in err
+    assert "Europe/Berlin" in err
