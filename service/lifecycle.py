@@ -177,16 +177,21 @@ def withdraw(case: Case, *, by: str) -> Consequence:
     return Consequence(case=ended, start=("retract",), cancel_steps=True)
 
 
-def request_draft(case: Case) -> Consequence:
+def request_draft(case: Case, visit: VisitStatus) -> Consequence:
     """A physician asks for a draft now: also while the patient is still here, and also where a former draft was
     withdrawn. A draft that is there or under way stays as it is.
 
-    Raises NotAllowed for a signed case, and for one that waits for an operator or lives on in another.
+    Raises NotAllowed for a signed case, for one that waits for an operator or lives on in another, and for a visit
+    that was cancelled: it never was.
     """
     if case.state is CaseState.SIGNED:
         raise NotAllowed("the letter is signed", remedy="Write an addendum.")
     if MERGED in case.notices:
         raise NotAllowed("the visit goes on in another case", remedy="Ask for the draft of that case.")
+    if visit is VisitStatus.CANCELLED:
+        raise NotAllowed(
+            "the visit was cancelled", remedy="If it did take place, let the EHR tell its admission again."
+        )
     if case.state is CaseState.HELD:
         raise NotAllowed("the case is held", remedy="An operator releases it: `epikrise case release`.")
     if case.state is CaseState.FAILED:

@@ -7,7 +7,10 @@ import httpx
 import pytest
 from fhir_fixtures import Resource, SandboxEhr, a_visit
 from intake_service import Service, service
+from typer.testing import CliRunner
 
+from service.cli.main import app
+from service.errors import NotAllowed
 from service.model import CaseState
 from service.pipeline import Outcome
 
@@ -106,6 +109,35 @@ def test_a_case_that_forbids_it_says_why_and_what_to_do(service: Service) -> Non
     status, code, text = told(service.post(PATH, wish(BY_REFERENCE, REQUESTER)))
     assert (status, code) == (409, "business-rule")
     assert "release" in text
+
+
+def tell(service: Service, trigger: str, control_id: str, at: str) -> None:
+    visit = b"PID|1||PID-1\rPV1|1|I" + b"|" * 17 + b"F4711^^^KIS\r"
+    adt = f"MSH|^~\\&|KIS|KH|||{at}||ADT^{trigger}|{control_id}|P|2.5\rEVN||{at}\r".encode() + visit
+    with service.installation.store.begin() as tx:
+        id_, _ = tx.add_message(channel="mllp", sender="KIS", control_id=control_id, body=adt, ack_code="AA")
+        tx.add_step("read", "intake", subject=id_)
+    assert service.run("read") == [Outcome.DONE]
+
+
+def test_a_visit_that_was_cancelled_has_no_draft_until_it_is_told_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(service, "A01", "1", "20260312080000")
+    tell(service, "A11", "2", "20260312090000")
+    status, code, text = told(service.post(PATH, wish(BY_NUMBER, REQUESTER)))
+    assert (status, code) == (409, "business-rule")
+    assert "cancelled" in text
+    assert "admission" in text
+
+    monkeypatch.setenv("EPIKRISE_HOME", str(service.installation.settings.home))
+    at_the_command_line = CliRunner().invoke(app, ["case", "draft", service.case().id, "--actor", "Dr. Muster"])
+    assert isinstance(at_the_command_line.exception, NotAllowed)
+    assert at_the_command_line.exception.exit_code == 1
+    assert (service.case().state, service.case().generation) == (CaseState.WITHDRAWN, 0)
+
+    tell(service, "A01", "3", "20260312100000")
+    assert answered(service.post(PATH, wish(BY_NUMBER, REQUESTER)))["state"] == "discharged"
 
 
 @pytest.mark.parametrize(
