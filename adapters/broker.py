@@ -4,7 +4,7 @@ A task carries a step's id; the store knows the rest. So whatever Redis loses, t
 whatever Redis delivers twice, the lease in the store lets through once. That decides the settings below.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -115,10 +115,13 @@ class CeleryBell:
         with self._connection() as connection:
             connection.default_channel.client.ping()
 
-    def depth(self, queue: str) -> int:
-        """Bells that no worker has heard yet. Raises BrokerUnavailable."""
+    def unheard(self, queues: Sequence[str]) -> Mapping[str, int]:
+        """Bells that no worker has heard yet, by queue. Raises BrokerUnavailable."""
         with self._connection() as connection:
-            return int(connection.default_channel.client.llen(queue))
+            pipeline = connection.default_channel.client.pipeline(transaction=False)
+            for queue in queues:
+                pipeline.llen(queue)
+            return dict(zip(queues, pipeline.execute(), strict=True))
 
     def close(self) -> None:
         self._connections.force_close_all()

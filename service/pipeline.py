@@ -7,7 +7,7 @@ that follows. The broker only rings a bell: it carries a step's id and may be lo
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -45,6 +45,9 @@ JOURNEY: tuple[Stage, ...] = (
     Stage(name="retract", queue="deliver", work=ehr_steps.retract),  # a withdrawn draft leaves the inbox
 )
 QUEUES = tuple(dict.fromkeys(stage.queue for stage in JOURNEY))
+BELLS_UNHEARD = 200
+"""Bells of a queue that wait in the broker at most, but for those of relays at the same time."""
+
 _STAGES = {stage.name: stage for stage in JOURNEY}
 
 
@@ -86,22 +89,40 @@ def run_step(world: World, step_id: str) -> Outcome:
 
 
 def relay(world: World, *, unrung_for: timedelta | None = None) -> int:
-    """Ring for every due step whose bell was never rung, or was rung too long ago: relay and sweeper in one.
+    """Ring for due steps whose bell was never rung, or was rung too long ago: relay and sweeper in one.
+
+    A queue gets no more than ``BELLS_UNHEARD``: what lies in the broker beyond what workers can take soon only keeps
+    newer work waiting, and each relay, one after each step, fills up again.
 
     Returns how many were rung; 0 where the broker is away, for they keep in the store.
     """
-    with world.store.begin() as tx:
-        due = tx.due_steps(unrung_for=world.rules.ring_again if unrung_for is None else unrung_for)
-    if not due:
-        return 0
     try:
+        due = _in_need_of_a_bell(world, world.rules.ring_again if unrung_for is None else unrung_for)
+        if not due:
+            return 0
         world.bell.ring(due)
     except BrokerUnavailable as error:
-        _log.warning("bell_not_rung", extra={"steps": len(due), "error": error.code})
+        _log.warning("bell_not_rung", extra={"error": error.code})
         return 0
     with world.store.begin() as tx:
         tx.mark_rung([step.id for step in due])
     return len(due)
+
+
+def _in_need_of_a_bell(world: World, unrung_for: timedelta) -> Sequence[Step]:
+    room = {queue: BELLS_UNHEARD - unheard for queue, unheard in world.bell.unheard(QUEUES).items()}
+    # queues that are half full wait, so that the store is not asked again for each bell that is heard
+    open_queues = [queue for queue, places in room.items() if places >= BELLS_UNHEARD // 2]
+    if not open_queues:
+        return []
+    with world.store.begin() as tx:
+        found = tx.due_steps(unrung_for=unrung_for, queues=open_queues)
+    due = []
+    for step in found:
+        if room[step.queue] > 0:
+            room[step.queue] -= 1
+            due.append(step)
+    return due
 
 
 def _attempt(world: World, step: Step) -> Outcome:

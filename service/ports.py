@@ -229,8 +229,11 @@ class Transaction(Protocol):
     def replay(self, step_id: str) -> Step:
         """A dead step becomes waiting with attempts 0. Raises NotAllowed if it is not dead."""
 
-    def due_steps(self, *, unrung_for: timedelta, limit: int = 500) -> Sequence[Step]:
-        """Due steps (see claim) whose bell was never rung or was rung longer ago than this."""
+    def due_steps(
+        self, *, unrung_for: timedelta, limit: int = 500, queues: Sequence[str] | None = None
+    ) -> Sequence[Step]:
+        """Due steps (see claim) of these queues (None: all) whose bell was never rung or was rung longer ago than
+        this: the longest due of each name, then the next of each."""
 
     def mark_rung(self, step_ids: Sequence[str]) -> None: ...
     def dead_steps(self) -> Sequence[Step]: ...
@@ -269,6 +272,9 @@ class Bell(Protocol):
 
     def check(self) -> None:
         """Raises BrokerUnavailable."""
+
+    def unheard(self, queues: Sequence[str]) -> Mapping[str, int]:
+        """Bells that no worker has heard yet, by queue. Raises BrokerUnavailable."""
 
 
 # ---------------------------------------------------------------- the neighbours

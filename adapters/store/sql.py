@@ -217,8 +217,10 @@ class SqlTransaction:
     def replay(self, step_id: str) -> Step:
         return steps.replay(self._scope, step_id)
 
-    def due_steps(self, *, unrung_for: timedelta, limit: int = 500) -> Sequence[Step]:
-        return watch.due_steps(self._scope, unrung_for=unrung_for, limit=limit)
+    def due_steps(
+        self, *, unrung_for: timedelta, limit: int = 500, queues: Sequence[str] | None = None
+    ) -> Sequence[Step]:
+        return watch.due_steps(self._scope, unrung_for=unrung_for, limit=limit, queues=queues)
 
     def mark_rung(self, step_ids: Sequence[str]) -> None:
         watch.mark_rung(self._scope, step_ids)

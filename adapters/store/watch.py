@@ -14,10 +14,21 @@ from service.model import StageHealth, Step, StepState
 _BATCH = 500  # ids in one statement; SQLite and PostgreSQL both cap the number of parameters
 
 
-def due_steps(scope: Scope, *, unrung_for: timedelta, limit: int) -> Sequence[Step]:
-    """Longest due first."""
+def due_steps(
+    scope: Scope, *, unrung_for: timedelta, limit: int, queues: Sequence[str] | None = None
+) -> Sequence[Step]:
+    """The longest due of each name, then the second of each, and so on: a flood of one name delays no other."""
+    turn = func.row_number().over(partition_by=steps.c.name, order_by=(steps.c.not_before, steps.c.id)).label("turn")
     unrung = or_(steps.c.rung_at.is_(None), steps.c.rung_at <= scope.now - unrung_for)
-    query = select(*step_columns).where(due(scope.now), unrung).order_by(steps.c.not_before, steps.c.id)
+    found = select(steps.c.id, turn).where(due(scope.now), unrung)
+    if queues is not None:
+        found = found.where(steps.c.queue.in_(queues))
+    in_turn = found.subquery()
+    query = (
+        select(*step_columns)
+        .join(in_turn, in_turn.c.id == steps.c.id)
+        .order_by(in_turn.c.turn, steps.c.not_before, steps.c.id)
+    )
     return [read_step(row) for row in scope.connection.execute(query.limit(limit))]
 
 

@@ -115,6 +115,6 @@ def _last_writer(tx: Transaction, cases: Sequence[Case]) -> Mapping[str, Any] | 
 
 def _unheard(installation: Installation) -> Mapping[str, int]:
     try:
-        return {queue: installation.bell.depth(queue) for queue in QUEUES}
+        return installation.bell.unheard(QUEUES)
     except BrokerUnavailable:
         return {}

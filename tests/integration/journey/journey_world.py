@@ -1,7 +1,7 @@
 """A journey without a network: real store, real rules, and an EHR, a model and a bell in memory."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -244,6 +244,9 @@ class SilentBell:
 
     def check(self) -> None:
         pass
+
+    def unheard(self, queues: Sequence[str]) -> Mapping[str, int]:
+        return dict.fromkeys(queues, 0)
 
 
 # ---------------------------------------------------------------- the journey

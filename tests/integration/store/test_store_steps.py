@@ -253,6 +253,23 @@ def test_the_sweeper_rings_for_what_was_never_rung_rung_long_ago_or_abandoned(st
     assert due() == ["waiting", "taken", "later"]
 
 
+def test_a_flood_of_one_name_delays_no_other_and_the_oldest_of_each_comes_first(store: SqlStore, clock: Clock) -> None:
+    with store.begin() as transaction:
+        case = transaction.add_case("KLINIK|1", lang="de")
+        for number in range(30):
+            transaction.add_step("read", "intake", subject=f"r{number:02}")
+    clock.advance(seconds=1)
+    with store.begin() as transaction:
+        for number in range(2):
+            transaction.add_step("chart", "intake", case_id=case.id, subject=f"c{number}", generation=1)
+        transaction.add_step("write", "write", case_id=case.id, subject="w", generation=1)
+    with store.read() as transaction:
+        first = [step.subject for step in transaction.due_steps(unrung_for=SOON, limit=6)]
+        of_write = [step.subject for step in transaction.due_steps(unrung_for=SOON, queues=["write"])]
+    assert first == ["r00", "c0", "w", "r01", "c1", "r02"]
+    assert of_write == ["w"]
+
+
 def test_many_bells_are_marked_at_once(store: SqlStore) -> None:
     with store.begin() as transaction:
         steps = [transaction.add_step("read", "intake", subject=str(number)) for number in range(1203)]
