@@ -56,7 +56,7 @@ class Followed:
     warnings: list[str] = field(default_factory=list)
 
     def warn(self, warning: str) -> None:
-        log.warning("fhir_notification: %s", warning)
+        log.warning("fhir_notification", extra={"reason": warning})
         if warning not in self.warnings:
             self.warnings.append(warning)
 
@@ -89,7 +89,7 @@ def take_notification(world: World, ehr: Ehr | None, document: Any, body: bytes,
     if not told.is_quiet and not told.names_something:
         followed.visits += catch_up(world, _require(ehr), overlap=overlap)
     elif gap is not None:
-        log.info("subscription_gap first=%d last=%d", *gap)
+        log.info("subscription_gap", extra={"first": gap[0], "last": gap[1]})
         if ehr is None:
             followed.warn("ehr.fhir_url is not set: events that were missed cannot be read")
         else:
@@ -105,7 +105,7 @@ def catch_up_with(world: World, ehr: Ehr, told: Notification, *, overlap: timede
     followed = Followed()
     gap = missed(told, _last_number(world, told, is_ours=True))
     if gap is not None and told.newest is not None:
-        log.info("subscription_gap first=%d last=%d", *gap)
+        log.info("subscription_gap", extra={"first": gap[0], "last": gap[1]})
         _fill(world, ehr, told.subscription, gap, followed, overlap=overlap)
         _advance_number(world, told.subscription, told.newest, restarts=False)
     return followed
@@ -124,7 +124,7 @@ def catch_up(world: World, ehr: Ehr, *, overlap: timedelta) -> int:
             if resource_type == "Encounter":
                 raise
             # a scope need not reach it; the end of a course may come by another way
-            log.warning("poll_refused type=%s status=%s", resource_type, refusal.status)
+            log.warning("poll_refused", extra={"type": resource_type, "status": refusal.status})
     return found
 
 
@@ -176,7 +176,7 @@ def _read_visit(ehr: Ehr, encounter: Resource) -> Visit:
         try:
             patient = ehr.read(reference)
         except EhrRefused as refusal:
-            log.warning("reference_refused type=Patient status=%s", refusal.status)
+            log.warning("reference_refused", extra={"type": "Patient", "status": refusal.status})
     return Visit(encounter=encounter, patient=patient, body=orjson.dumps(encounter), is_read=True)
 
 
@@ -267,7 +267,7 @@ def _course_visit(ehr: Ehr, procedure: Resource, resources: Sequence[Resource]) 
         try:
             encounter = ehr.read(reference)
         except EhrRefused as refusal:
-            log.warning("reference_refused type=Encounter status=%s", refusal.status)
+            log.warning("reference_refused", extra={"type": "Encounter", "status": refusal.status})
     else:
         encounter = _only_visit(ehr, procedure)
     if encounter is None:
@@ -322,7 +322,7 @@ def _fill(
         is_whole = told.names_something and sum(first <= each <= last for each in told.numbers) == last - first + 1
         _file_all(world, _visits_told(ehr, told, resources, orjson.dumps(bundle), followed), followed)
     except EhrRefused as refusal:
-        log.info("events_refused status=%s", refusal.status)
+        log.info("events_refused", extra={"status": refusal.status})
         is_whole = False
     if not is_whole:
         followed.visits += catch_up(world, ehr, overlap=overlap)

@@ -23,8 +23,11 @@ SAFE_KEYS = frozenset(
         "connections",
         "error",
         "event",
+        "first",
+        "last",
         "level",
         "logger",
+        "matches",
         "messages",
         "pid",
         "place",
@@ -36,11 +39,13 @@ SAFE_KEYS = frozenset(
         "size",
         "stage",
         "state",
+        "status",
         "step",
         "step_id",
         "steps",
         "timestamp",
         "tokens",
+        "type",
     ]
 )
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -182,7 +182,7 @@ class BackendServices(httpx.Auth):
         seconds = float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else DEFAULT_LIFETIME
         self._token = token
         self._good_until = asked_at + seconds - min(30.0, seconds / 5)
-        log.info("token_received seconds=%d", seconds)
+        log.info("token_received", extra={"seconds": seconds})
 
     def _assertion(self, audience: str) -> str:
         now = int(time.time())

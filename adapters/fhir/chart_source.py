@@ -92,21 +92,23 @@ class FhirChartSource:
         token = f"{system}|{escaped(rest)}" if system else escaped(rest)
         encounters = self._client.search("Encounter", (("identifier", token),))
         if len(encounters) != 1:
-            log.warning("visit_not_found matches=%d authority_mapped=%s", len(encounters), bool(system))
+            reason = "" if system else "the authority is not mapped"
+            log.warning("visit_not_found", extra={"matches": len(encounters), "reason": reason})
             return None, None
         reference = reference_in(str(encounters[0].get("subject", {}).get("reference", "")))
         if not reference.startswith("Patient/"):
             return encounters[0], None
         patient = self._client.read(reference)
         if not system and (not patient_id or patient_id not in _record_numbers(patient)):
-            log.warning("visit_not_sure: the authority is not mapped and the patient's number does not agree")
+            reason = "the authority is not mapped and the patient's number does not agree"
+            log.warning("visit_not_sure", extra={"reason": reason})
             return None, None
         return encounters[0], patient
 
     def _patient_alone(self, patient_id: str) -> tuple[None, Resource | None]:
         patients = self._client.search("Patient", (("identifier", escaped(patient_id)),)) if patient_id else []
         if len(patients) != 1:
-            log.warning("patient_not_found matches=%d", len(patients))
+            log.warning("patient_not_found", extra={"matches": len(patients)})
             return None, None
         return None, patients[0]
 
@@ -132,7 +134,7 @@ class FhirChartSource:
         except EhrRefused as refusal:
             if refusal.status == 401:
                 raise
-            log.warning("everything_refused status=%s", refusal.status)
+            log.warning("everything_refused", extra={"status": refusal.status})
             return None
 
     def _searched(self, patient: str) -> Iterator[Resource]:
@@ -144,7 +146,7 @@ class FhirChartSource:
                     raise
                 # A server need not have every type, nor a scope reach it. The rest is still a chart,
                 # and what lacks shows as missing facts; so this is told, and goes on.
-                log.warning("search_refused type=%s status=%s", resource_type, refusal.status)
+                log.warning("search_refused", extra={"type": resource_type, "status": refusal.status})
                 yield _not_given(resource_type, refusal)
 
     def _followed(self, chart: Sequence[Resource]) -> Iterator[Resource]:
@@ -164,7 +166,7 @@ class FhirChartSource:
             if refusal.status == 401:
                 raise
             resource_type = reference.partition("/")[0]
-            log.info("reference_refused type=%s status=%s", resource_type, refusal.status)
+            log.info("reference_refused", extra={"type": resource_type, "status": refusal.status})
             return _not_given(resource_type, refusal)
 
 

@@ -60,7 +60,7 @@ class SubscriptionKeeper:
         current = found[0]
         if self._is_as_wished(current, now):
             return self._told(current, now)
-        log.info("subscription_renewed state=%s", current.get("status"))
+        log.info("subscription_renewed", extra={"state": current.get("status")})
         renewed = {**self._resource(now), "id": current["id"], "meta": current.get("meta", {})}
         if self._wish.kind == "backport":
             renewed["meta"] = {**renewed["meta"], "profile": [f"{_BACKPORT}backport-subscription"]}
@@ -79,7 +79,7 @@ class SubscriptionKeeper:
         try:
             return read_notification(self._client.status(reference))
         except EhrRefused as refusal:
-            log.info("status_refused status=%s", refusal.status)
+            log.info("status_refused", extra={"status": refusal.status})
             return None
 
     def remove(self) -> int:
@@ -106,7 +106,7 @@ class SubscriptionKeeper:
             self._client.delete(f"Subscription/{subscription['id']}")
         except EhrRefused as refusal:
             # off it tells nothing any more; that is what matters
-            log.warning("subscription_not_deleted status=%s", refusal.status)
+            log.warning("subscription_not_deleted", extra={"status": refusal.status})
 
     def _is_as_wished(self, current: Resource, now: datetime) -> bool:
         wished = self._resource(now)

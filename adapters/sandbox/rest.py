@@ -66,7 +66,7 @@ class Rest:
                 return outcome_response(refusal)
             except Exception:
                 # Whatever goes wrong here is ours; the client gets an outcome, the log gets the place.
-                log.exception("unforeseen error in the sandbox EHR")
+                log.exception("sandbox_failed")
                 return outcome_response(refuse(500, "exception", "An unforeseen error of this server."))
 
         return answer

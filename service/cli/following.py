@@ -88,13 +88,13 @@ class Follower:
         try:
             work()
         except EhrUnavailable as error:
-            log.warning("following_failed code=%s", error.code)
+            log.warning("following_failed", extra={"code": error.code})
             return min(error.retry_after or 0.0, LONGEST_PAUSE)
         except EpikriseError as error:
-            log.warning("following_failed code=%s", error.code)
+            log.warning("following_failed", extra={"code": error.code})
         except Exception as error:
             # class only: the text of a foreign exception may quote a chart. The thread must not end over it
-            log.error("following_unexpected error=%s", type(error).__name__)  # noqa: TRY400 - no traceback: it quotes
+            log.error("following_unexpected", extra={"error": type(error).__name__})  # noqa: TRY400 - no traceback: it quotes
         return 0.0
 
     def poll(self) -> int:

@@ -1,7 +1,9 @@
 """A log line holds a word, a place and safe keys; whatever else is passed never reaches the file."""
 
+import ast
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 
 from service import logs
 from service.errors import WrongSetting
+from service.following import Followed
 
 PATIENT = "Krämer-Vogt"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +79,34 @@ def test_a_sentence_is_never_written_whoever_says_it(tmp_path: Path, name: str, 
     logging.getLogger(name).error(*arguments)
 
     assert logged(tmp_path)[0]["event"] == "foreign_message"
+
+
+def words_logged_by_us() -> Iterator[tuple[str, str]]:
+    """Place, and first argument where it is a constant, of each call of a logger of ours."""
+    for package in ("service", "adapters", "workers"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                speaker = node.func.value
+                if isinstance(speaker, ast.Name) and speaker.id in ("log", "_log") and node.args:
+                    said = node.args[0]
+                    yield f"{file.name}:{node.lineno}", str(said.value) if isinstance(said, ast.Constant) else ""
+
+
+def test_every_event_of_ours_is_a_word_that_reaches_the_file() -> None:
+    spoken = dict(words_logged_by_us())
+    assert len(spoken) > 20
+    assert {place: said for place, said in spoken.items() if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", said)} == {}
+
+
+def test_what_following_warns_of_can_be_read_in_the_log(tmp_path: Path) -> None:
+    logs.configure(tmp_path, "serve")
+
+    Followed().warn("Subscription.status is off")
+
+    (line,) = logged(tmp_path)
+    assert (line["event"], line["reason"]) == ("fhir_notification", "Subscription.status is off")
 
 
 def test_an_exception_is_its_class_alone(tmp_path: Path) -> None:
