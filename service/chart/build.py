@@ -14,6 +14,7 @@ from service.chart.fhir_plan import read_appointments, read_plan, read_procedure
 from service.chart.fhir_radiotherapy import read_courses
 from service.chart.fhir_tumour import read_conditions
 from service.chart.hl7_order import in_order
+from service.chart.hl7_senders import by_sender, held_against
 from service.chart.hl7_visit import Told, newest_visit, of_visit, wanted
 from service.chart.items import Item
 from service.chart.meeting import meet
@@ -55,7 +56,8 @@ def build_chart(
 
     Nothing in the input raises: what is unknown or of a wrong type is left out, with a warning that names
     the place and never the content. The same fact from two sources is one fact, with the first source. Two
-    different values are a conflict: FHIR's value stands before HL7's, the first told before a later one.
+    different values are a conflict: FHIR's value stands before HL7's, the first told before a later one; of two
+    senders of HL7 v2 the later one's (within one sender a later message corrects an earlier one).
     """
     with local_time(local):
         ordered = in_order([part for each in messages for part in parts(each)])
@@ -64,12 +66,21 @@ def build_chart(
         items = _from_fhir(records)
         if ordered:
             told = of_visit(ordered, wanted(records, visit_key, ordered), records.notes)
-            items = meet(items, _from_hl7(told, mapping or shipped_mapping(), records.notes), records.notes)
+            items = meet(items, _from_senders(told, mapping or shipped_mapping(), records.notes), records.notes)
         return assemble(with_age(items), records.notes)
 
 
 def _from_fhir(records: Records) -> list[Item]:
     return [item for read in _READERS for item in read(records)]
+
+
+def _from_senders(told: Told, mapping: ChartMapping, notes: list[str]) -> list[Item]:
+    """Of all messages, and where they come from several senders with what these contradict each other in."""
+    items = _from_hl7(told, mapping, notes)
+    senders = by_sender(told.visit)
+    if len(senders) < 2:
+        return items
+    return held_against(items, [_from_hl7(Told(visit=own, appointments=()), mapping, []) for own in senders.values()])
 
 
 def _from_hl7(told: Told, mapping: ChartMapping, notes: list[str]) -> list[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.chart.hl7_fields import DELETE
+from service.chart.hl7_senders import sender_of
 from service.ports import Message, Segment
 
 _REGISTRATION = frozenset({"ADT", "BAR"})
@@ -69,6 +70,12 @@ class Changed:
         return next((each for each in self.layers if each.repetitions(field)), self.layers[0])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    segment: Segment
+    sender: str
+
+
 def standing(messages: Sequence[Message], *names: str) -> Sequence[Segment]:
     """The rows that hold in the end. What orders and other messages add to is told by them only where
     no ADT or BAR tells of it: a request carries the diagnosis that it is about, not the patient's list."""
@@ -77,16 +84,24 @@ def standing(messages: Sequence[Message], *names: str) -> Sequence[Segment]:
 
 
 def _standing(messages: Sequence[Message], names: Sequence[str]) -> list[Segment]:
-    rows: list[Segment] = []
+    """A list told anew replaces what its own sender told before, and of others what it tells too."""
+    rows: list[Row] = []
     for message in messages:
         told = message.segments(*names)
         if not told:
             continue
+        sender = sender_of(message)
         if not _changes_single_rows(message, told):
-            rows = []
+            codes = {_code(each) for each in told} - {""}
+            rows = [row for row in rows if row.sender != sender and _code(row.segment) not in codes]
         for each in told:
-            _take(rows, each, _action(message, each), anew=not _changes_single_rows(message, told))
-    return rows
+            _take(
+                rows,
+                Row(segment=each, sender=sender),
+                _action(message, each),
+                anew=not _changes_single_rows(message, told),
+            )
+    return [row.segment for row in rows]
 
 
 def _changes_single_rows(message: Message, told: Sequence[Segment]) -> bool:
@@ -103,18 +118,19 @@ def _action(message: Message, segment: Segment) -> str:
     return _ACTIONS.get(segment.value(form.action).strip().upper(), "") if form.action else ""
 
 
-def _take(rows: list[Segment], row: Segment, action: str, *, anew: bool) -> None:
-    if action == "X" or row.value(FORMS[row.name].code).strip() == DELETE:
+def _take(rows: list[Row], row: Row, action: str, *, anew: bool) -> None:
+    told = row.segment
+    if action == "X" or told.value(FORMS[told.name].code).strip() == DELETE:
         return
     if anew:
         rows.append(row)
         return
-    alike = [each for each in rows if _is_same(each, row)]
-    places = [place for place, each in enumerate(rows) if each in alike]
+    places = [place for place, each in enumerate(rows) if _is_same(each.segment, told)]
     if action != "D":
-        before = alike[0].layers if alike and isinstance(alike[0], Changed) else tuple(alike[:1])
-        changed = Changed(layers=(row, *before)) if before else row
-        rows.insert(places[0] if places else len(rows), changed)
+        first = rows[places[0]].segment if places else None
+        before = first.layers if isinstance(first, Changed) else (first,) if first else ()
+        changed = Changed(layers=(told, *before)) if before else told
+        rows.insert(places[0] if places else len(rows), Row(segment=changed, sender=row.sender))
         places = [place + 1 for place in places]
     for place in reversed(places):
         del rows[place]

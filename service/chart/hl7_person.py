@@ -12,13 +12,16 @@ from service.chart.fhir_person import joined, sex_and_salutation
 from service.chart.hl7_fields import deletes, leaf, moment
 from service.chart.hl7_identity import Ended, patient_link, patient_numbers, visit_link, visit_number, wrong_patient
 from service.chart.hl7_movement import location, ward_by_movements
-from service.chart.items import Item, Value
+from service.chart.hl7_senders import by_sender
+from service.chart.items import Item, Value, contradicted
 from service.chart.values import a_date, a_text
 from service.model import FactType, Importance
 from service.ports import Message, Segment
 
 _SEXES = {"F": "female", "W": "female", "M": "male", "O": "other", "D": "other", "X": "other"}
 _PREFIX, _DEGREE = 6, 7
+_HELD_AGAINST = frozenset({"family", "given", "birth_date", "sex", "start", "end"})
+"""Between senders; each numbers patients and visits on its own."""
 
 
 def read_person(messages: Sequence[Message], notes: list[str], *, treated: str = "") -> list[Item]:
@@ -31,7 +34,7 @@ def read_person(messages: Sequence[Message], notes: list[str], *, treated: str =
         ended_patients.take(patient_link(message))
         ended_visits.take(visit_link(message))
         own = patient_numbers(message)
-        is_another = ended_patients.covers(own) or bool(own and strangers.issuperset(own))
+        is_another = _is_of_another(own, ended_patients, strangers)
         for segment in message.segments("PID")[:1]:
             if not is_another:
                 _patient(segment, patient, notes)
@@ -45,7 +48,35 @@ def read_person(messages: Sequence[Message], notes: list[str], *, treated: str =
         Item(kind="patient", key="", values=patient, origin="hl7"),
         Item(kind="visit", key="", values=visit, origin="hl7"),
     ]
+    senders = by_sender(
+        [
+            each
+            for each in messages
+            if not _is_of_another(patient_numbers(each), ended_patients, strangers)
+            and not ended_visits.covers({visit_number(each)} - {""})
+        ]
+    )
+    for told in senders.values() if len(senders) > 1 else ():
+        items = [contradicted(*pair, _HELD_AGAINST) for pair in zip(items, _of_sender(told), strict=True)]
     return [item for item in items if item.values]
+
+
+def _is_of_another(own: frozenset[str], ended: Ended, strangers: set[str]) -> bool:
+    return ended.covers(own) or bool(own and strangers.issuperset(own))
+
+
+def _of_sender(messages: Sequence[Message]) -> list[Item]:
+    """Patient and visit as one sender leaves them."""
+    patient: dict[str, Value] = {}
+    visit: dict[str, Value] = {}
+    for message in messages:
+        for segment in message.segments("PID")[:1]:
+            _patient(segment, patient, [])
+        for segment in message.segments("PV1")[:1]:
+            _visit(segment, visit, [], numbered=True)
+        if message.trigger == "A13":
+            visit.pop("end", None)
+    return [Item(kind="patient", key="", values=patient), Item(kind="visit", key="", values=visit)]
 
 
 def _patient(pid: Segment, values: dict[str, Value], notes: list[str]) -> None:

@@ -12,7 +12,8 @@ from service.chart.chart_mapping import COURSE, VOLUME
 from service.chart.codes import known_word, table
 from service.chart.element import Leaf
 from service.chart.hl7_fields import is_withdrawn, leaf, moment, number, unit
-from service.chart.items import Item, Value
+from service.chart.hl7_senders import sender_of
+from service.chart.items import Item, Value, contradicted
 from service.chart.sides import side_in_words
 from service.chart.values import a_code, a_count, a_date, a_dose, a_text
 from service.model import ChartMapping, FactType, Importance
@@ -25,12 +26,13 @@ _STATUSES = frozenset({"completed", "stopped", "in-progress", "on-hold", "prepar
 
 @dataclass(kw_only=True)
 class _Told:
-    """What messages say of one course. ``volumes``: by the second part of OBX-4."""
+    """What messages say of one course. ``volumes``: by the second part of OBX-4. ``tellings``: by sender."""
 
     number: str
     order: str
     leaves: dict[str, Segment] = field(default_factory=dict)
     volumes: dict[str, dict[str, Segment]] = field(default_factory=dict)
+    tellings: dict[str, "_Told"] = field(default_factory=dict)
 
 
 def is_course_result(segment: Segment, mapping: ChartMapping) -> bool:
@@ -65,10 +67,12 @@ def read_courses(messages: Sequence[Message], mapping: ChartMapping, notes: list
     for message in messages:
         for group in _groups(message, mapping):
             earlier = next((each for each in told if each.number == group.number and not _apart(each, group)), None)
-            if earlier:
-                _overlay(earlier, group)
-            else:
-                told.append(group)
+            course = earlier or _Told(number=group.number, order=group.order)
+            own = course.tellings.setdefault(sender_of(message), _Told(number=group.number, order=group.order))
+            for each in (course, own):
+                _overlay(each, group)
+            if not earlier:
+                told.append(course)
     items = [_course(each, place, mapping, notes) for place, each in enumerate(told)]
     return [item for item in items if item.values or item.parts]
 
@@ -122,7 +126,7 @@ def _course(told: _Told, place: int, mapping: ChartMapping, notes: list[str]) ->
         if segment and not is_withdrawn(segment) and (value := _value(name, segment, mapping, notes)):
             values[name] = value
     parts = [_volume(number, leaves, mapping, notes) for number, leaves in sorted(told.volumes.items(), key=_by_number)]
-    return Item(
+    item = Item(
         kind="course",
         key=f"OBX-4 {told.number} ({place})",
         values=values,
@@ -130,6 +134,9 @@ def _course(told: _Told, place: int, mapping: ChartMapping, notes: list[str]) ->
         date=values["start"].value if "start" in values else "",
         origin="hl7",
     )
+    for own in told.tellings.values() if len(told.tellings) > 1 else ():
+        item = contradicted(item, _course(own, place, mapping, []))
+    return item
 
 
 def _by_number(row: tuple[str, object]) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """What a reader found, before it has a handle: values with their place, and the things they belong to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -103,10 +103,13 @@ def joined(first: Item, second: Item) -> Item:
         if mine is None:
             values[leaf] = other
         elif not same(mine, other):
-            if mine.type in _COMPARED or (mine.type is FactType.NAME and leaf in _COMPARED_NAMES):
+            if _is_compared(leaf, mine):
                 clashes = _with_clash(clashes, leaf, mine, other)
         elif mine.type is FactType.DATE and len(other.value) > len(mine.value):
             values[leaf] = other
+    for each in second.clashes:
+        for other in each.values:
+            clashes = _with_clash(clashes, each.leaf, values.get(each.leaf, other), other)
     return replace(
         first,
         values=values,
@@ -114,16 +117,43 @@ def joined(first: Item, second: Item) -> Item:
         # another standard's word on a thing must not renumber what stands in a draft
         rank=min(first.rank, second.rank) if first.origin == second.origin else first.rank,
         date=first.date or second.date,
-        clashes=(*clashes, *second.clashes),
+        clashes=tuple(clashes),
     )
+
+
+def contradicted(item: Item, other: Item, leaves: Collection[str] | None = None) -> Item:
+    """``item`` with what ``other`` says of the same thing and it does not: values stand, clashes are added.
+
+    ``leaves``: only these are held against each other.
+    """
+    clashes = list(item.clashes)
+    for leaf, value in item.values.items():
+        told = other.values.get(leaf)
+        if told and (leaves is None or leaf in leaves) and _is_compared(leaf, value) and not same(value, told):
+            clashes = _with_clash(clashes, leaf, value, told)
+    others = {(each.kind, each.key): each for each in other.parts}
+    parts = [
+        contradicted(each, others[each.kind, each.key]) if (each.kind, each.key) in others else each
+        for each in item.parts
+    ]
+    return replace(item, clashes=tuple(clashes), parts=tuple(parts))
+
+
+def with_clash(item: Item, leaf: str, other: Value) -> Item:
+    """``other`` contradicts the value of ``leaf``."""
+    return replace(item, clashes=tuple(_with_clash(item.clashes, leaf, item.values[leaf], other)))
+
+
+def _is_compared(leaf: str, value: Value) -> bool:
+    return value.type in _COMPARED or (value.type is FactType.NAME and leaf in _COMPARED_NAMES)
 
 
 def _with_clash(clashes: Sequence[Clash], leaf: str, mine: Value, other: Value) -> list[Clash]:
     """A third value stands beside the two that contradict each other already."""
     told = next((each.values for each in clashes if each.leaf == leaf), (mine,))
-    if not any(same(each, other) for each in told):
-        told = (*told, other)
-    return [*(each for each in clashes if each.leaf != leaf), Clash(leaf=leaf, values=told)]
+    if any(same(each, other) for each in told):
+        return list(clashes)
+    return [*(each for each in clashes if each.leaf != leaf), Clash(leaf=leaf, values=(*told, other))]
 
 
 def same(one: Value, other: Value) -> bool:

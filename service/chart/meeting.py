@@ -7,12 +7,12 @@ another one is a conflict. What only HL7 tells is numbered behind FHIR's, so tha
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from service.chart.codes import table
 from service.chart.fhir_observation import newest
 from service.chart.fhir_tumour import with_tnm
 from service.chart.hl7_diagnosis import with_main
 from service.chart.hl7_radiotherapy import with_single_dose
-from service.chart.items import Clash, Item, Value, by_rank_and_date, merge, same
+from service.chart.hl7_senders import denies_allergies
+from service.chart.items import Item, Value, by_rank_and_date, merge, same, with_clash
 from service.chart.same_course import ENOUGH, likeness, paired, volume_pairs
 from service.model import FactType
 
@@ -206,13 +206,12 @@ def _is_pathological(item: Item, leaf: str, value: Value) -> bool:
 
 def _told_apart(items: Sequence[Item]) -> list[Item]:
     """No known allergy in one channel and an allergy in the other: both stay, and the conflict is told."""
-    none_known = {row.partition("|")[2].strip() for row in table("no_allergy").values()}
     allergies = [each for each in items if each.kind == "allergy"]
-    denied = [each for each in allergies if each.values["name"].value in none_known]
+    denied = [each for each in allergies if denies_allergies(each)]
     real = [each for each in allergies if each not in denied]
     against = {each.key: next((one for one in real if one.origin != each.origin), None) for each in denied}
     return [
-        replace(each, clashes=(*each.clashes, Clash(leaf="name", values=(each.values["name"], other.values["name"]))))
+        with_clash(each, "name", other.values["name"])
         if each.kind == "allergy" and (other := against.get(each.key))
         else each
         for each in items
