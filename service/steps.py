@@ -19,6 +19,7 @@ from service.filing import file_reading, find_case
 from service.identity import Alias, present_names
 from service.intake import understand
 from service.intake.identity import BERLIN
+from service.intake.numbers import NO_PRIOR
 from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
 from service.model import (
@@ -54,11 +55,15 @@ _MOST_WAITING = 1000
 CONTROL_ID_REUSED = "control_id_reused"
 """On a message whose sender had given its MSH-10 to other bytes: it is read all the same."""
 
+MERGE_WITHOUT_PRIOR = "merge_without_prior"
+"""On a merge, or a change of visit, without a prior number (MRG): nothing comes of it."""
+
 SEVERAL_PATIENTS = "several_patients"
 """On a message that is filed for the first of its patients alone."""
 
 __all__ = [
     "CONTROL_ID_REUSED",
+    "MERGE_WITHOUT_PRIOR",
     "SEVERAL_PATIENTS",
     "Settle",
     "case_id_of",
@@ -90,12 +95,16 @@ def read(world: World, step: Step) -> Settle:
     reading = understand(message, authorities=world.rules.authorities, local=world.rules.local)
     occasion = hl7_occasion(message, world.rules.mapping)
     is_several = has_several_patients(message)
+    names_prior = reading.former_patient_key is not None or reading.former_case_key is not None
+    is_without_prior = not names_prior and not set(NO_PRIOR).isdisjoint(reading.warnings)
 
     def settle(tx: Transaction) -> None:
         if tx.is_control_id_reused(stored.id):
             tx.flag_message(stored.id, CONTROL_ID_REUSED)
         if is_several:
             tx.flag_message(stored.id, SEVERAL_PATIENTS)
+        if is_without_prior:
+            tx.flag_message(stored.id, MERGE_WITHOUT_PRIOR)
         if _is_filed_so(tx, stored.id, reading):
             return
         is_nobodys = reading.case_key is None and reading.patient_key is None

@@ -49,7 +49,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
         event=event,
         case_key=case_key,
         event_time=event_time,
-        fields=_fields(lead, event_time),
+        fields=_fields(lead, event_time, warnings),
         starts_letter=starts_letter,
         ack=ack,
         patient_key=numbers.patient_key() if is_taken else None,
@@ -146,13 +146,25 @@ def _event_time(message: Message, kind: str, local: tzinfo, warnings: list[str])
     return ""
 
 
-def _fields(message: Message, event_time: str) -> Fields:
+def _fields(message: Message, event_time: str, warnings: list[str]) -> Fields:
     pid, pv1 = first(message, "PID"), first(message, "PV1")
+    name = _legal_name(pid) if pid else 1
+    born = text(pid.value(7)) if pid else ""
+    birth_date = iso_date(born)
+    if born and not birth_date:
+        warnings.append("PID-7 is not a date that HL7 knows")
     return Fields(
         patient_id=listed_patient_id(message),
         visit=text(pv1.value(19)) if pv1 else "",
         event_time=event_time,
-        family=text(pid.value(5)) if pid else "",
-        given=text(pid.value(5, component=2)) if pid else "",
-        birth_date=iso_date(pid.value(7)) if pid else "",
+        family=text(pid.value(5, repetition=name)) if pid else "",
+        given=text(pid.value(5, component=2, repetition=name)) if pid else "",
+        birth_date=birth_date,
     )
+
+
+def _legal_name(pid: Segment) -> int:
+    """Which repetition of PID-5 the chart takes as well: the legal name (XPN-7 ``L``, table 0200), else one without a
+    type, else the first."""
+    types = [pid.value(5, component=7, repetition=each + 1).strip().upper() for each in range(pid.repetitions(5))]
+    return next((types.index(wanted) + 1 for wanted in ("L", "") if wanted in types), 1)

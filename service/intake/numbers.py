@@ -12,6 +12,8 @@ from service.ports import Message, Segment
 _BY_ACCOUNT: Final = ("A35", "A36", "A41", "A44", "A49")
 """Merges, moves and changes of accounts: PID-18 and MRG-3. Where the account is the visit, they name it."""
 _OF_A_PATIENT: Final = (Event.MERGE, Event.IGNORED)
+NO_PRIOR: Final = ("no prior patient identifier (MRG-1)", "no prior number (MRG): nothing is merged or moved")
+"""Warnings of a merge, or a change of visit, that does not say from where."""
 _OF_A_PERSON: Final = ("A28", "A31", "A60")
 
 
@@ -71,13 +73,16 @@ class Numbers:
     def former_patient_key(self, event: Event) -> str | None:
         """MRG-1 (else MRG-4, MRG-2) of a merge or a change of visit; None where it is the patient's own."""
         mrg = first(self.message, "MRG")
-        if mrg is None or event not in (Event.MERGE, Event.CHANGE_VISIT):
+        if event not in (Event.MERGE, Event.CHANGE_VISIT):
+            return None
+        if mrg is None:
+            self.warnings.append(NO_PRIOR[1])
             return None
         patient = find_patient(self.message)
         own = self._authority(patient) if patient else ""
         former = next(filter(None, (_find_number(mrg, number) for number in (1, 4, 2))), None)
         if former is None:
-            self.warnings.append("no prior patient identifier (MRG-1)")
+            self.warnings.append(NO_PRIOR[0])
             return None
         for repetition in range(1, mrg.repetitions(former.field) + 1):
             other = Place(segment=mrg, field=former.field, repetition=repetition)

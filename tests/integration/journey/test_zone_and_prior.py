@@ -29,3 +29,15 @@ def test_a_kept_message_is_read_and_read_again_in_the_zone_of_the_hospital(ward:
     assert told is not None
     assert stored.event_time == told[0].event_time == "2026-03-01T13:00:00+00:00"
     assert the_case(ward, "F1").id == stored.case_id
+
+
+@pytest.mark.parametrize("trigger", ["A40", "A50", "A45"])
+@pytest.mark.parametrize("mrg", [b"", b'MRG|""\r', b"MRG|\r"])
+def test_a_merge_that_does_not_say_from_where_is_shown_to_the_operator(ward: Journey, trigger: str, mrg: bytes) -> None:
+    message_id = ward.receive(tell(trigger, at=20, visit="F2") + mrg)
+    own = ward.receive(tell(trigger, at=30, patient="P2", visit="F3", former="P2"))
+    other = ward.receive(tell(trigger, at=40, patient="P2", visit="F3", former_visit="F4"))
+    ward.run_all()
+    with ward.store.begin() as tx:
+        flags = [tx.message(each).error_code for each in (message_id, own, other)]
+    assert flags == ["merge_without_prior", None, None]
