@@ -24,6 +24,7 @@ from service.model import AckError
 _log = logging.getLogger(__name__)
 CHUNK: Final = 256 * 1024
 _STOPPING_GRACE: Final = 0.05
+_STOPPING_DRAIN: Final = 1.0  # for a peer to see that we have ended; more than a round trip
 _FAULTS: Final[dict[Fault, str]] = {
     "no_start_block": "no start block: frame each message as <VT>message<FS><CR>",
     "truncated": "truncated frame: no end block <FS> before the next start block, the end, or a long silence",
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         self._host = host
         self._limits = host.limits
-        self._frames = FrameReader(max_message_bytes=host.limits.max_message_bytes)
+        self._frames = self._new_frames()
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Frame | Refused] = deque()
         self._body = b""  # of what is under way
@@ -89,6 +90,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._host.now
+        if self._stops_at is not None:
+            self._take_begun(data)
+            return
         if self._drains_until is not None:
             self._frames.feed(data)
             if self._is_secured() and not self._frames.is_overrun:
@@ -104,6 +108,18 @@ class Connection(asyncio.Protocol):
             self._go_on()
         if self._is_busy and self._is_read and (self._waiting or self._frames.size > CHUNK):
             self._pause()
+
+    def _take_begun(self, data: bytes) -> None:
+        """While stopping: the rest of a message that has begun. What begins now is not taken, nor answered, so that
+        its sender sends it again; else one that always has a next message would never let us stop."""
+        if self._drains_until is None and self._frames.is_inside:
+            parts = self._frames.feed(data)[:1]
+            if not parts:
+                return
+            self._waiting.extend(parts)
+            self._frames = self._new_frames()
+        if not self._is_busy:
+            self._go_on()
 
     def eof_received(self) -> bool:
         self._has_ended = True
@@ -149,9 +165,12 @@ class Connection(asyncio.Protocol):
             self._end_trickle()
 
     def stop(self, now: float) -> None:
-        """End the connection once nothing is under way; a message that has begun has ``stop`` seconds."""
+        """End the connection once nothing is under way; a message that has begun has ``stop`` seconds, and none that
+        begins from now on is taken."""
         self._stops_at = now + self._limits.stop
         self._heard_at = now
+        if self._drains_until is not None:
+            self._drains_until = min(self._drains_until, self._stops_at)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -173,6 +192,9 @@ class Connection(asyncio.Protocol):
                 self._keep_refused(part)
         self._is_going_on = False
         if self._is_busy or self._transport is None or self._drains_until is not None or self._stuck_since is not None:
+            return
+        if self._stops_at is not None and not self._has_ended and not self._frames.is_inside:
+            self._leave(_STOPPING_DRAIN)
             return
         if not self._is_read:
             self._resume()
@@ -198,7 +220,7 @@ class Connection(asyncio.Protocol):
             # one write: one TCP segment carries a small answer whole, and both of enhanced mode; of two writes a
             # peer that takes what one read gave as the answer reads now one, now two
             self._transport.write(b"".join(map(frame, result)))
-        if self._waiting or self._has_ended or not self._is_read:
+        if self._waiting or self._has_ended or not self._is_read or self._stops_at is not None:
             self._go_on()
 
     def _refuse_failed(self, body: bytes, error: Exception) -> bool:
@@ -318,6 +340,9 @@ class Connection(asyncio.Protocol):
         self._heard_at = self._frame_began = self._host.now
         if self._transport is not None and not self._has_ended:
             self._transport.resume_reading()
+
+    def _new_frames(self) -> FrameReader:
+        return FrameReader(max_message_bytes=self._limits.max_message_bytes)
 
     def _is_secured(self) -> bool:
         return self._transport is not None and not self._transport.can_write_eof()
