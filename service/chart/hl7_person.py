@@ -120,9 +120,9 @@ def _identifier(pid: Segment) -> Leaf[str] | None:
 
 
 def _name(pid: Segment) -> dict[str, Value | None]:
-    """PID-5: the legal name, else the first."""
-    rows = range(1, pid.repetitions(5) + 1)
-    row = next((row for row in rows if pid.value(5, component=7, repetition=row) == "L"), 1)
+    """PID-5: the legal name (XPN-7 ``L``, table 0200), else one without a type, else the first."""
+    types = [pid.value(5, component=7, repetition=each + 1).strip().upper() for each in range(pid.repetitions(5))]
+    row = next((types.index(wanted) + 1 for wanted in ("L", "") if wanted in types), 1)
     family = leaf(pid, 5, component=1, repetition=row)
     names = [each for part in (2, 3) if (each := leaf(pid, 5, component=part, repetition=row))]
     given = joined(names) if names else None
