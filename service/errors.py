@@ -47,6 +47,18 @@ class UnusableInput(EpikriseError):
     exit_code = 2
 
 
+class UnusableElement(UnusableInput):
+    """The input cannot be read.
+
+    ``expression``: FHIRPath of the element at fault; ``issue``: a code of http://hl7.org/fhir/issue-type.
+    """
+
+    def __init__(self, detail: str, *, remedy: str, expression: str, issue: str) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.expression = expression
+        self.issue = issue
+
+
 class WrongSetting(EpikriseError):
     """A setting is missing or wrong."""
 

@@ -37,12 +37,14 @@ class MessageHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """``code``: http://hl7.org/fhir/issue-type; ``status``: HTTP's; ``warnings`` stand beside a success."""
+    """``code``: http://hl7.org/fhir/issue-type; ``status``: HTTP's; ``warnings`` stand beside a success;
+    ``expression``: FHIRPath of the element at fault."""
 
     code: str
     text: str
     status: int
     warnings: tuple[str, ...] = ()
+    expression: str = ""
 
 
 def message_header(document: object) -> MessageHeader | None:
@@ -71,7 +73,9 @@ def message_header(document: object) -> MessageHeader | None:
 def operation_outcome(answer: Answer) -> dict[str, Any]:
     """The answer to everything that is no message; also what a message's answer points to."""
     severity = "information" if answer.status == 200 else "error"
-    issues = [{"severity": severity, "code": answer.code, "diagnostics": answer.text}]
+    issues: list[dict[str, Any]] = [{"severity": severity, "code": answer.code, "diagnostics": answer.text}]
+    if answer.expression:
+        issues[0]["expression"] = [answer.expression]
     issues += [{"severity": "warning", "code": "business-rule", "diagnostics": each} for each in answer.warnings]
     return {"resourceType": "OperationOutcome", "issue": issues}
 

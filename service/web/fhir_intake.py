@@ -6,6 +6,7 @@ As with MLLP, the bytes are stored before the answer. An answer is an OperationO
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,9 +19,11 @@ from starlette.routing import Route
 from adapters.fhir.auth import load_client_keys, public_jwks
 from service.bootstrap import Installation
 from service.chart.bundle import resources_of
-from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableInput
+from service.errors import EhrRefused, EpikriseError, StoreUnavailable, UnusableElement, UnusableInput
 from service.following import Followed, course_visits, take_notification
 from service.intake.fhir_message import Answer, MessageHeader, message_header, operation_outcome, response_to
+from service.intake.notification import read_notification
+from service.intake.posted import Fault, Kind, faults_in
 from service.visits import SENDER, file_visit, visits_in
 from service.web.fhir_answers import fhir, login, may_send, outcome
 from service.web.pages import installation_of
@@ -68,6 +71,9 @@ async def receive(request: Request) -> Response:
         taken = await asyncio.to_thread(
             keep_fhir, installation, document, body, header=header, is_notification=is_notification
         )
+    except UnusableElement as error:
+        at_fault = Answer(code=error.issue, text=str(error), status=400, expression=error.expression)
+        return _answered(header, at_fault)
     except UnusableInput as error:
         return _answered(header, Answer(code="invalid", text=str(error), status=400))
     except EhrRefused as error:
@@ -88,28 +94,53 @@ def keep_fhir(
     """Store, understand, file; how many visits were understood.
 
     Raises:
+        UnusableElement: an entry is none, or a visit's status or id; of a notification only what is no FHIR.
         UnusableInput: the body is no Bundle, no resource, or names no visit. The bytes are kept.
         EhrRefused: the EHR does not give out what a notification names. The bytes are kept.
         EhrUnavailable, WrongSetting: what a notification names cannot be fetched now; send it again.
         StoreUnavailable: nothing was kept; send it again.
     """
     try:
+        faults = list(faults_in(document))
         if is_notification and header is None:
-            overlap = timedelta(seconds=installation.settings.ehr.poll_overlap_seconds)
-            told = take_notification(installation.world, installation.ehr, document, body, overlap=overlap)
-            if told.is_unread:
-                _keep_refused(installation, body, EhrRefused.code)
-            return told
+            return _take_told(installation, document, body, faults)
+        if faults:
+            raise faults[0].as_error()
         return _take_posted(installation, document, body, header)
     except (UnusableInput, EhrRefused) as error:
         _keep_refused(installation, body, error.code)
         raise
 
 
+def _take_told(installation: Installation, document: Any, body: bytes, faults: Sequence[Fault]) -> Followed:
+    """A notification of FHIR is never refused for what is in it: a server that gets errors gives its Subscription up."""
+    for fault in faults:
+        if fault.kind is Kind.FORM:
+            raise fault.as_error()
+    warned = Followed()
+    for fault in faults:
+        warned.warn(f"{fault.expression} {fault.detail}")
+    if any(fault.kind is Kind.IDENTITY for fault in faults):
+        # not filed, and its event number not counted: what it tells of is read from the EHR like a lost one
+        _keep_refused(installation, body, UnusableInput.code)
+        return warned
+    overlap = timedelta(seconds=installation.settings.ehr.poll_overlap_seconds)
+    told = take_notification(installation.world, installation.ehr, document, body, overlap=overlap)
+    if told.is_unread:
+        _keep_refused(installation, body, EhrRefused.code)
+    told.warnings += warned.warnings
+    return told
+
+
 def _take_posted(installation: Installation, document: Any, body: bytes, header: MessageHeader | None) -> Followed:
     resources = resources_of(document)
     event = None if header is None else header.event
     visits = visits_in(resources, body, event=event) or course_visits(installation.ehr, resources)
+    if not visits and (told := read_notification(document)).kind:
+        raise UnusableInput(
+            f"this is the {told.kind} of a Subscription",
+            remedy="Send it to /fhir/notify: make that address the Subscription's endpoint.",
+        )
     if not visits:
         raise UnusableInput("Bundle.entry has no Encounter", remedy="Send the visit's Encounter with its chart.")
     for visit in visits:

@@ -252,6 +252,96 @@ def test_what_is_no_bundle_of_a_visit_is_refused_by_its_field_and_kept(
     assert service.case().key == KEY
 
 
+def encounter(**changed: Any) -> Resource:
+    """A visit that has all it must; None takes an element away."""
+    whole = {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "status": "finished",
+        "identifier": [{"system": "https://kis.example/fall", "value": "F4711"}],
+        **changed,
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "expression"),
+    [
+        (encounter(status=None), "required", "Encounter.status"),
+        (encounter(status="bogus"), "code-invalid", "Encounter.status"),
+        (encounter(status="completed"), "code-invalid", "Encounter.status"),
+        (encounter(status=["finished"]), "required", "Encounter.status"),
+        (encounter(id={"a": 1}), "structure", "Encounter.id"),
+        (encounter(id=7), "structure", "Encounter.id"),
+        (encounter(id=None, identifier=None), "required", "Encounter.identifier"),
+        (collection(encounter(), encounter(status="bogus")), "code-invalid", "Bundle.entry[1].resource.status"),
+        ({"resourceType": "Bundle", "entry": [5]}, "structure", "Bundle.entry[0]"),
+        ({"resourceType": "Bundle", "entry": [{}, {"resource": None}]}, "structure", "Bundle.entry[1].resource"),
+        ({"resourceType": "Bundle", "entry": [{"resource": {"id": "1"}}]}, "structure", "Bundle.entry[0].resource"),
+    ],
+)
+def test_a_visit_that_is_nonsense_is_refused_by_its_element_and_kept(
+    body: Resource, code: str, expression: str, service: Service
+) -> None:
+    answer = service.post("/fhir", body)
+    assert told(answer)[:2] == (400, code)
+    (issue,) = answer.json()["issue"]
+    assert issue["expression"] == [expression]
+    assert expression in issue["diagnostics"]
+    assert "Send" in issue["diagnostics"]
+    assert "bogus" not in answer.text
+    assert [(stored.body, stored.state) for stored in service.kept()] == [(orjson.dumps(body), "refused")]
+    assert service.cases() == []
+
+
+@pytest.mark.parametrize("body", [encounter(), encounter(id=None), encounter(identifier=None)])
+def test_a_visit_with_a_status_and_a_name_is_taken(body: Resource, service: Service) -> None:
+    assert told(service.post("/fhir", body))[0::2] == (200, "1 visit(s) understood")
+    assert service.case().state is CaseState.DISCHARGED
+
+
+@pytest.mark.parametrize("entry", [5, {"resource": None}, {"resource": {"id": "1"}}])
+def test_a_notification_that_is_no_fhir_is_refused_and_kept(entry: Any, service: Service) -> None:
+    body = {"resourceType": "Bundle", "type": "history", "entry": [entry]}
+    assert told(service.post("/fhir/notify", body))[:2] == (400, "structure")
+    assert [stored.state for stored in service.kept()] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "warned", "states"),
+    [
+        ({"status": "bogus"}, "Bundle.entry[1].resource.status", ["understood"]),
+        ({"id": {"a": 1}}, "Bundle.entry[1].resource.id", ["refused"]),
+    ],
+)
+def test_an_unusual_visit_in_a_notification_is_a_warning(
+    changed: Resource, warned: str, states: list[str], service: Service
+) -> None:
+    body = backport(focus="Encounter/e1", resources=[encounter(**changed)])
+    answer = service.post("/fhir/notify", body)
+    assert answer.status_code == 200, "a server that gets errors gives the Subscription up"
+    warning = answer.json()["issue"][1]
+    assert (warning["severity"], warned in warning["diagnostics"]) == ("warning", True)
+    assert [stored.state for stored in service.kept()] == states
+    assert [case.state for case in service.cases()] == ([CaseState.OPEN] if states == ["understood"] else [])
+
+
+@pytest.mark.parametrize("kind", ["handshake", "heartbeat"])
+def test_a_handshake_at_the_wrong_address_is_told_the_right_one(kind: str, service: Service) -> None:
+    status, _, text = told(service.post("/fhir", backport(kind)))
+    assert status == 400
+    assert kind in text
+    assert "/fhir/notify" in text
+
+
+def test_one_version_sent_twice_in_other_bytes_is_one_draft(service: Service) -> None:
+    versioned = encounter(meta={"versionId": "1"})
+    assert service.post("/fhir/notify", backport(focus="Encounter/e1", resources=[versioned])).status_code == 200
+    assert service.post("/fhir", versioned).status_code == 200
+    assert (service.case().state, service.case().generation) == (CaseState.DISCHARGED, 1)
+    assert len(service.kept()) == 2, "what is sent is kept as it came"
+
+
 _DEEP = b'{"resourceType": "Bundle", "a":' + b'{"a":' * 5000 + b"1" + b"}" * 5001
 
 
