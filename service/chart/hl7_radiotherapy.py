@@ -4,6 +4,7 @@ OBX-4 tells courses and volumes apart. A later message's value replaces an earli
 what such a system reports for a volume is the volume's total.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -21,6 +22,7 @@ from service.patient_groups import first_part
 from service.ports import Message, Segment
 from service.radiotherapy import agree, dose_per_fraction, to_gray
 
+_SUB_ID = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _STATUSES = frozenset({"completed", "stopped", "in-progress", "on-hold", "preparation", "planned"})
 
 
@@ -39,6 +41,17 @@ def is_course_result(segment: Segment, mapping: ChartMapping) -> bool:
     return bool(_leaf_of(segment, mapping))
 
 
+def is_unknown_code(segment: Segment, mapping: ChartMapping) -> bool:
+    """A code of the record-and-verify system that the mapping does not have, and no code of another system."""
+    told = [
+        (segment.value(3, component=start).strip().upper(), segment.value(3, component=start + 2).strip().upper())
+        for start in (1, 4)
+    ]
+    own = [code for code, system in told if system == mapping.system]
+    others = [code for code, system in told if code and system != mapping.system]
+    return bool(own) and not others and not any(code in mapping.leaves or code in mapping.results for code in own)
+
+
 def course_status(message: Message, mapping: ChartMapping) -> str | None:
     """What a record-and-verify system says of the course: ``completed``, ``stopped``, ``in-progress``, ``on-hold``,
     ``preparation`` or ``planned``; None where the message tells none.
@@ -47,7 +60,7 @@ def course_status(message: Message, mapping: ChartMapping) -> str | None:
     the first counts, on whose case the message is filed.
     """
     notes: list[str] = []
-    groups = _groups(first_part(message), mapping)
+    groups = _groups(first_part(message), mapping, notes)
     courses = [_course(each, place, mapping, notes) for place, each in enumerate(groups)]
     told = [each for each in courses if "status" in each.values]
     return max(told, key=lambda each: each.date).values["status"].value if told else None
@@ -65,7 +78,7 @@ def _leaf_of(segment: Segment, mapping: ChartMapping) -> str:
 def read_courses(messages: Sequence[Message], mapping: ChartMapping, notes: list[str]) -> list[Item]:
     told: list[_Told] = []
     for message in messages:
-        for group in _groups(message, mapping):
+        for group in _groups(message, mapping, notes):
             earlier = next((each for each in told if each.number == group.number and not _apart(each, group)), None)
             course = earlier or _Told(number=group.number, order=group.order)
             own = course.tellings.setdefault(sender_of(message), _Told(number=group.number, order=group.order))
@@ -77,7 +90,7 @@ def read_courses(messages: Sequence[Message], mapping: ChartMapping, notes: list
     return [item for item in items if item.values or item.parts]
 
 
-def _groups(message: Message, mapping: ChartMapping) -> Iterator[_Told]:
+def _groups(message: Message, mapping: ChartMapping, notes: list[str]) -> Iterator[_Told]:
     """The courses of one message, by the first part of OBX-4."""
     found: dict[str, _Told] = {}
     order = ""
@@ -88,7 +101,12 @@ def _groups(message: Message, mapping: ChartMapping) -> Iterator[_Told]:
         name = _leaf_of(segment, mapping)
         if not name:
             continue
-        course, _, volume = segment.value(4).strip().partition(".")
+        sub_id = segment.value(4).strip()
+        if sub_id and not _SUB_ID.fullmatch(sub_id):
+            notes.append(
+                f"{segment.source(4)}: neither course (1) nor course and volume (1.2), taken as a course's own name"
+            )
+        course, _, volume = sub_id.partition(".")
         group = found.setdefault(course or "1", _Told(number=course or "1", order=order))
         kind, _, part = name.rpartition(".")
         (group.volumes.setdefault(volume or "1", {}) if kind else group.leaves)[part] = segment

@@ -11,7 +11,7 @@ from service.chart.element import Concept, Leaf
 from service.chart.fhir_observation import lab_unit, newest
 from service.chart.fhir_tumour import marker_item
 from service.chart.hl7_fields import concept, is_withdrawn, leaf, moment, number, unit
-from service.chart.hl7_radiotherapy import is_course_result
+from service.chart.hl7_radiotherapy import is_course_result, is_unknown_code
 from service.chart.items import Item, Value
 from service.chart.observations import digits_in, kind_of_code, performance_value
 from service.chart.text import clean
@@ -48,6 +48,9 @@ def results(messages: Sequence[Message], mapping: ChartMapping, notes: list[str]
                 observed = moment(segment, 7, notes)
                 continue
             if is_course_result(segment, mapping):
+                continue
+            if is_unknown_code(segment, mapping):
+                notes.append(f"{segment.source(3)}: a code that chart.obx_mapping does not have, left out")
                 continue
             code = _with_loinc(concept(segment, 3), mapping)
             at = moment(segment, 14, notes) or observed
@@ -97,7 +100,13 @@ def read_results(messages: Sequence[Message], mapping: ChartMapping, notes: list
     items += [
         Item(kind="performance", key=name, values={name: value}, origin="hl7") for name, (_, value) in scores.items()
     ]
-    return items + [item for same in labs.values() for item in newest(same)]
+    told = [item for same in labs.values() for item in newest(same)]
+    notes += [
+        f"{value.source}: laboratory value without a unit"
+        for value in (each.values["value"] for each in told)
+        if not value.unit and _FIGURE.fullmatch(value.value)
+    ]
+    return items + told
 
 
 def _keep(kept: dict[str, tuple[str, Value]], found: tuple[str, Value] | None, result: Result) -> None:
