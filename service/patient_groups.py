@@ -38,6 +38,10 @@ class Part:
     def trigger(self) -> str:
         return self.whole.trigger
 
+    @property
+    def doubts(self) -> Sequence[str]:
+        return self.whole.doubts
+
     def segments(self, *names: str) -> Sequence[Segment]:
         return tuple(each for each in self.kept if each.name in names) if names else tuple(self.kept)
 

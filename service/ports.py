@@ -71,6 +71,10 @@ class Message(Protocol):
     def trigger(self) -> str:
         """MSH-9.2, such as ``A03``."""
 
+    @property
+    def doubts(self) -> Sequence[str]:
+        """Warnings about its character set; they never tell what it says."""
+
     def segments(self, *names: str) -> Sequence[Segment]:
         """Segments with one of these names, in message order; all if none is given."""
 
@@ -234,6 +238,9 @@ class Transaction(Protocol):
     ) -> Sequence[Step]:
         """Due steps (see claim) of these queues (None: all) whose bell was never rung or was rung longer ago than
         this: the longest due of each name, then the next of each."""
+
+    def attended_queues(self, *, within: timedelta) -> Sequence[str]:
+        """Queues of which a worker holds a step now, or has taken one within so long. Reads every step there is."""
 
     def mark_rung(self, step_ids: Sequence[str]) -> None: ...
     def dead_steps(self) -> Sequence[Step]: ...

@@ -30,6 +30,8 @@ missing because Python has no codec for it."""
 _PART = re.compile(r"(?:ISO)?[ _-]?8859[/ _-](\d{1,2})")
 _PARTS: Final = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16))
 _ESC: Final = b"\x1b"
+_LATIN1: Final = ("iso8859-1", "latin-1")
+_HIGH_CONTROL: Final = re.compile(rb"[\x80-\x9f]")
 
 _WIDE: Final = (
     ("utf-32-le", re.compile(rb"[Mm]\0\0\0[Ss]\0\0\0[Hh]\0\0\0(?=[!-/:-@\[-`{-~]\0\0\0)")),
@@ -51,23 +53,51 @@ def _byte_as_latin1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("byte_as_latin1", _byte_as_latin1)
 
 
-def find_encoding(body: bytes, declared: tuple[str, ...], fallback: str) -> str:
+def find_encoding(body: bytes, declared: tuple[str, ...], fallback: str, *, is_marked: bool = False) -> str:
     """The codec for a message: MSH-18, else UTF-8 if valid, else ``fallback``.
 
     Args:
         declared: MSH-18's repetitions. The first is the default; a Japanese set among the others is used
             where the bytes switch to it (ISO 2022).
+        is_marked: a UTF-8 byte order mark stands before it. No text of 8859 begins so: it outranks MSH-18.
 
     A declared set that the bytes contradict (``ASCII`` beside an umlaut) is passed over, except UTF-8 and
     the parts of 8859: there single wrong bytes are repaired in :func:`decode` and the rest is believed.
+    Latin-1, declared or as ``fallback``, with bytes from 0x80 to 0x9F is Windows-1252: these are its
+    quotation marks and its euro sign, and in Latin-1 control characters that nobody writes.
     """
+    encoding = _find(body, declared, fallback, is_marked=is_marked)
+    return "cp1252" if encoding in _LATIN1 and _HIGH_CONTROL.search(body) else encoding
+
+
+def _find(body: bytes, declared: tuple[str, ...], fallback: str, *, is_marked: bool) -> str:
+    if is_marked and _fits(body, "utf-8"):
+        return "utf-8"
     known = [_codec(name) for name in declared]
     if "iso2022_jp_ext" in known and _ESC in body:
         return "iso2022_jp_ext"
     encoding = known[0] if known else ""
     if encoding.startswith(("utf-8", "iso8859")) or (encoding and _fits(body, encoding)):
         return encoding
-    return "utf-8" if _fits(body, "utf-8") else fallback
+    return "utf-8" if is_marked or _fits(body, "utf-8") else fallback
+
+
+def find_doubts(body: bytes, declared: tuple[str, ...], encoding: str, *, is_marked: bool = False) -> list[str]:
+    """What speaks against reading ``body`` in ``encoding``, the answer of :func:`find_encoding`; nothing of its words."""
+    names = [name for name in declared if name.strip().strip('"')]
+    doubts = []
+    if not all(_codec(name) for name in names):
+        doubts.append(f"MSH-18 names a character set that is not known: read as {encoding}")
+    known = _codec(names[0]) if names else ""
+    if is_marked and known and known != encoding == "utf-8":
+        doubts.append("a byte order mark of UTF-8 stands against MSH-18: read as UTF-8")
+    elif encoding == "cp1252" and known in ("", "iso8859-1"):
+        doubts.append("bytes that no set of ISO 8859 has (0x80-0x9F): read as Windows-1252")
+    elif known and encoding not in (known, "iso2022_jp_ext"):
+        doubts.append(f"the bytes are not in the character set of MSH-18: read as {encoding}")
+    elif not _fits(body, encoding):
+        doubts.append("some bytes are not in the character set of the message: these are read as Latin-1")
+    return doubts
 
 
 def _codec(name: str) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Final
 
-from adapters.hl7.charsets import decode, find_encoding, find_wide, narrow
+from adapters.hl7.charsets import decode, find_doubts, find_encoding, find_wide, narrow
 from adapters.hl7.segment import Segment
 from adapters.hl7.text import Separators, read_separators
 from service.errors import UnusableInput
@@ -42,20 +42,24 @@ _Matcher = Callable[[str], re.Match[str] | None]
 class Message:
     """Implements :class:`service.ports.Message`. The header is read at once, the rest when asked for."""
 
-    def __init__(self, body: bytes, *, fallback: str, wide: str = "") -> None:
+    def __init__(self, body: bytes, *, fallback: str, wide: str = "", is_marked: bool = False) -> None:
         """``body`` starts with MSH and a separator.
 
         Args:
             fallback: the codec where nothing names one.
             wide: the codec of 16- or 32-bit characters in which the message came; ``body`` is then UTF-8.
+            is_marked: a byte order mark of UTF-8 stood before it.
         """
         head = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1").rstrip(_PADDING)
         separators = read_separators(head[3], head[4:].partition(head[3])[0])
         codec = "utf-8"
+        self._declared: tuple[str, ...] = ()
+        self._is_marked = is_marked
         if not wide:
             declared = Segment("MSH", 1, head, separators, encoding="latin-1")
-            names = tuple(declared.value(18, repetition=number + 1) for number in range(declared.repetitions(18)))
-            codec = find_encoding(body, names, fallback)
+            named = range(1, declared.repetitions(18) + 1)
+            self._declared = tuple(declared.value(18, repetition=number) for number in named)
+            codec = find_encoding(body, self._declared, fallback, is_marked=is_marked)
         self._body = body
         self._separators = separators
         self._codec = codec
@@ -67,6 +71,11 @@ class Message:
         self.trigger = self.header.value(9, component=2)
         self._read: dict[int, Segment] = {}
         self._by_name: dict[str, tuple[Segment, ...]] = {}
+
+    @property
+    def doubts(self) -> Sequence[str]:
+        """What is in doubt of its bytes, for the operator; never what they say."""
+        return find_doubts(self._body, self._declared, self._codec, is_marked=self._is_marked)
 
     def segments(self, *names: str) -> Sequence[Segment]:
         if not names:
@@ -177,8 +186,8 @@ def read_message(body: bytes, *, fallback: str = FALLBACK) -> Message:
     """The message that starts at the first ``MSH`` of ``body``.
 
     CR, LF and CRLF end a segment; MLLP's framing bytes and what stands before MSH are passed over.
-    The character set is that of 16- or 32-bit characters if the header is in them, else MSH-18's, else
-    the byte order mark's, else UTF-8 if valid, else ``fallback``.
+    The character set is that of 16- or 32-bit characters if the header is in them, else the byte order
+    mark's, else MSH-18's, else UTF-8 if valid, else ``fallback``.
 
     Raises:
         UnusableInput: there is no MSH segment.
@@ -192,7 +201,7 @@ def read_message(body: bytes, *, fallback: str = FALLBACK) -> Message:
         raise UnusableInput("no MSH segment", remedy="Send HL7 v2 in its vertical-bar form (ER7).")
     end = body.find(b"\x1c", start)
     marked = body.endswith(codecs.BOM_UTF8, 0, start)
-    return Message(body[start : end if end >= 0 else None], fallback="utf-8" if marked else fallback, wide=wide)
+    return Message(body[start : end if end >= 0 else None], fallback=fallback, wide=wide, is_marked=marked)
 
 
 def split_messages(data: bytes) -> list[bytes]:

@@ -28,14 +28,14 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
 
     A refused message is read as far as it goes: its event and its fields are shown, it belongs to no case.
     """
-    warnings: list[str] = []
+    warnings = list(message.doubts)
     kind, trigger = name_message(message)
     ack = _acknowledge(message, kind, trigger)
     is_taken = ack.error is None and not is_acknowledgment(message)
     is_known = trigger in EVENTS.get(kind, ()) and not is_acknowledgment(message)
     event = find_event(message, kind, trigger, warnings) if is_known else Event.IGNORED
-    event_time = _event_time(message, kind, zone_of(message, local), warnings)
     lead = first_part(message)
+    event_time = _event_time(lead, kind, zone_of(message, local), warnings)
     pv1 = first(lead, "PV1")
     lasting = lasting_zone_of(message, local)
     numbers = Numbers(message=lead, trigger=trigger, authorities=authorities, local=lasting, warnings=warnings)

@@ -3,8 +3,10 @@
 import pytest
 from hl7_messages import header, raw
 
+from adapters.hl7.ack import build_ack
+from adapters.hl7.message import read_message
 from service.chart import build_chart
-from service.intake import understand
+from service.intake import acknowledge, understand
 from service.intake.numbers import NO_PRIOR
 
 
@@ -59,3 +61,64 @@ def test_a_birth_date_that_is_none_is_named_and_left_out(born: str) -> None:
 def test_a_birth_date_that_is_one_or_deleted_or_absent_is_no_doubt(born: str) -> None:
     reading = understand(raw(header(), f"PID|1||P1^^^KIS^MR||Beispiel||{born}", "PV1|1|I|||||||||||||||||F1"))
     assert reading.warnings == ()
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "family", "doubt"),
+    [
+        (b"UNICODE UTF-8", "Tëst".encode(), "Tëst", ""),
+        (b"UNICODE UTF-8", b"T\xebst", "Tëst", "some bytes are not in the character set of the message"),
+        (b"ASCII", "Tëst".encode(), "Tëst", "the bytes are not in the character set of MSH-18: read as utf-8"),
+        (b"ASCII", b"T\xebst", "Tëst", "the bytes are not in the character set of MSH-18: read as latin-1"),
+        (b"ASCII", b"T\xebst\x80", "Tëst€", "the bytes are not in the character set of MSH-18: read as cp1252"),
+        (b"ASCII", b"Test", "Test", ""),
+        (b"KLINGON", b"Test", "Test", "MSH-18 names a character set that is not known: read as utf-8"),
+        (b"8859/1~KLINGON", b"T\xebst", "Tëst", "MSH-18 names a character set that is not known: read as iso8859-1"),
+        (b"8859/1", b"T\xebst", "Tëst", ""),
+        (b"8859/1", b"T\xebst\x80", "Tëst€", "bytes that no set of ISO 8859 has (0x80-0x9F): read as Windows-1252"),
+        (b"8859/1", b"T\xebst\x81\x80", "Tëst\x81€", "bytes that no set of ISO 8859 has"),
+        (b"8859/2", b"T\xebst\x80", "Tëst\x80", ""),
+        (b"", b"T\xebst", "Tëst", ""),
+        (b"", b"T\xebst\x80", "Tëst€", "bytes that no set of ISO 8859 has"),
+        (b"", "Tëst€".encode(), "Tëst€", ""),
+        (b'""', b"T\xebst", "Tëst", ""),
+        (b"8859/7", b"T\xffst", "Tÿst", "some bytes are not in the character set of the message"),
+    ],
+)
+def test_a_doubtful_character_set_is_warned_of(charset: bytes, name: bytes, family: str, doubt: str) -> None:
+    reading = understand(read_message(_in_bytes(charset, name)))
+    assert reading.fields.family == family
+    assert len(reading.warnings) == bool(doubt)
+    assert "".join(reading.warnings).startswith(doubt)
+    assert family not in "".join(reading.warnings)
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "family", "doubt"),
+    [
+        (b"8859/1", "Tëst".encode(), "Tëst", "a byte order mark of UTF-8 stands against MSH-18: read as UTF-8"),
+        (b"8859/15", "Tëst".encode(), "Tëst", "a byte order mark of UTF-8 stands against MSH-18: read as UTF-8"),
+        (b"UNICODE UTF-8", "Tëst".encode(), "Tëst", ""),
+        (b"", "Tëst".encode(), "Tëst", ""),
+        (b"", "Tëst^".encode() + b"\xeb", "Tëst", "some bytes are not in the character set of the message"),
+        (b"8859/1", b"T\xebst", "Tëst", ""),
+    ],
+)
+def test_a_byte_order_mark_outranks_msh_18(charset: bytes, name: bytes, family: str, doubt: str) -> None:
+    reading = understand(read_message(BOM + _in_bytes(charset, name)))
+    assert reading.fields.family == family
+    assert len(reading.warnings) == bool(doubt)
+    assert "".join(reading.warnings).startswith(doubt)
+
+
+def test_an_answer_to_windows_1252_gives_msh_10_back_byte_for_byte() -> None:
+    message = read_message(_in_bytes(b"8859/1", b"T\xebst", control_id=b"M\x80\x81"))
+    assert b"|M\x80\x81\r" in build_ack(message.header, acknowledge(message))
+
+
+def _in_bytes(charset: bytes, name: bytes, *, control_id: bytes = b"M1") -> bytes:
+    msh = b"MSH|^~\\&|KIS|KH|EPI|STR|20260312113000||ADT^A03|" + control_id + b"|P|2.5||||||" + charset
+    return msh + b"\rPID|1||P1^^^KIS^MR||" + name + b"\rPV1|1|I|||||||||||||||||F1\r"
