@@ -1,9 +1,32 @@
-"""Queue health as rows, the same for the page, the command line and the checks."""
+"""Queue health as rows, the same for the page, the command line and the checks; and queues that nobody works on."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from service.model import StageHealth
+from service.ports import Transaction
+
+_PATIENCE = timedelta(minutes=1)
+
+
+def unattended(tx: Transaction, now: datetime) -> dict[str, float]:
+    """Queues with a step that has been due for more than a minute, while no worker holds or has taken one in that
+    time: seconds that the oldest has been due. A paused queue is none of them."""
+    oldest: dict[str, datetime] = {}
+    for step in tx.due_steps(unrung_for=timedelta(0)):
+        oldest[step.queue] = min(step.not_before, oldest.get(step.queue, step.not_before))
+    late = {queue: now - since for queue, since in oldest.items() if now - since > _PATIENCE}
+    attended = tx.attended_queues(within=_PATIENCE) if late else ()
+    return {queue: waits.total_seconds() for queue, waits in late.items() if queue not in attended}
+
+
+def unattended_words(queue: str, seconds: float) -> str:
+    return f"{queue}: a step has been due for {seconds / 60:.0f} min, and no worker takes one"
+
+
+def start_a_worker(queues: str) -> str:
+    return f"Start `epikrise worker --queue {queues}`, or restart it and read its log."
 
 
 def stage_rows(health: Sequence[StageHealth], stages: Sequence[str]) -> list[dict[str, Any]]:

@@ -222,6 +222,9 @@ class SqlTransaction:
     ) -> Sequence[Step]:
         return watch.due_steps(self._scope, unrung_for=unrung_for, limit=limit, queues=queues)
 
+    def attended_queues(self, *, within: timedelta) -> Sequence[str]:
+        return watch.attended_queues(self._scope, within=within)
+
     def mark_rung(self, step_ids: Sequence[str]) -> None:
         watch.mark_rung(self._scope, step_ids)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import Row, and_, delete, func, or_, select, update
 
 from adapters.store.scope import Scope
 from adapters.store.steps import LIVE, due, read_step, step_columns
@@ -30,6 +30,12 @@ def due_steps(
         .order_by(in_turn.c.turn, steps.c.not_before, steps.c.id)
     )
     return [read_step(row) for row in scope.connection.execute(query.limit(limit))]
+
+
+def attended_queues(scope: Scope, *, within: timedelta) -> Sequence[str]:
+    taken = steps.c.started_at > scope.now - within
+    held = and_(steps.c.state == StepState.RUNNING.value, steps.c.lease_until > scope.now)
+    return list(scope.connection.scalars(select(steps.c.queue).where(or_(taken, held)).distinct()))
 
 
 def mark_rung(scope: Scope, step_ids: Sequence[str]) -> None:

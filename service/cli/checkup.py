@@ -11,6 +11,7 @@ from adapters.store import key_ids, open_store
 from service.bootstrap import broker_url, ehr_client, now
 from service.config import Settings
 from service.errors import EpikriseError, WrongSetting
+from service.watch import start_a_worker, unattended, unattended_words
 
 Row = dict[str, Any]
 
@@ -22,6 +23,7 @@ def examine(settings: Settings) -> list[Row]:
         ("home", _home),
         ("store", _store),
         ("broker", _broker),
+        ("workers", _workers),
         ("ehr", _ehr),
         ("subscription", _subscription),
         ("model", _model),
@@ -113,6 +115,24 @@ def _broker(settings: Settings) -> str:
     finally:
         bell.close()
     return "answers"
+
+
+def _workers(settings: Settings) -> str:
+    kind, _, path = settings.store_url.partition(":///")
+    is_there = not kind.startswith("sqlite") or Path(path).is_file()
+    needed = key_ids(settings.store_url) if is_there else ()
+    if not needed:
+        return "nothing waits"
+    store = open_store(settings.store_url, open_keyring(settings.home, needed=needed))
+    try:
+        with store.read() as tx:
+            idle = unattended(tx, now())
+    finally:
+        store.close()
+    if idle:
+        words = "; ".join(unattended_words(queue, seconds) for queue, seconds in idle.items())
+        raise _Worth(words, start_a_worker(",".join(idle)))
+    return "no step waits for one"
 
 
 def _ehr(settings: Settings) -> str:

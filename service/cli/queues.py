@@ -1,31 +1,56 @@
 """``queue``: the stages and their health."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from service.bootstrap import open_existing_store
+from service.bootstrap import broker_url, now, open_existing_store
 from service.cli.output import print_json, print_rows, say
-from service.config import load_settings
-from service.errors import UnusableInput
-from service.pipeline import JOURNEY, QUEUES
-from service.watch import stage_rows
+from service.config import Settings, load_settings
+from service.errors import BrokerUnavailable, UnusableInput
+from service.pipeline import JOURNEY, QUEUES, queue_of
+from service.watch import stage_rows, start_a_worker, unattended, unattended_words
 
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_COLUMNS = ("stage", "waiting", "running", "failed", "dead", "oldest_age_seconds", "paused")
+_COLUMNS = ("stage", "queue", "waiting", "running", "failed", "dead", "oldest_age_seconds", "paused", "unheard")
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """One row a stage: waiting, running, failed, dead, oldest age in seconds."""
-    _, store = open_existing_store(load_settings())
+    """One row a stage: waiting, running, failed, dead, oldest age in seconds; bells of its queue that no worker has
+    heard yet (empty where the broker is away). Says which queues nobody works on."""
+    settings = load_settings()
+    _, store = open_existing_store(settings)
     with store.read() as tx:
         rows = stage_rows(tx.health(), [stage.name for stage in JOURNEY])
+        idle = unattended(tx, now())
+    unheard = _unheard(settings)
+    for row in rows:
+        row["queue"] = queue_of(row["stage"])
+        row["unheard"] = unheard.get(row["queue"])
     if as_json:
         print_json(rows)
     else:
         print_rows(rows, _COLUMNS)
+    for queue, seconds in idle.items():
+        say(f"{unattended_words(queue, seconds)}. {start_a_worker(queue)}")
+
+
+def _unheard(settings: Settings) -> Mapping[str, int]:
+    from adapters.broker import CeleryBell, make_celery
+
+    try:
+        bell = CeleryBell(make_celery(broker_url(settings), queues=QUEUES))
+    except BrokerUnavailable:
+        return {}
+    try:
+        return bell.unheard(QUEUES)
+    except BrokerUnavailable:
+        return {}
+    finally:
+        bell.close()
 
 
 @app.command()

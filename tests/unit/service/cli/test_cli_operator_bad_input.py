@@ -145,7 +145,7 @@ def test_doctor_looks_without_making_anything(epikrise: Operator, home: Path) ->
 
     assert not home.exists()
     rows = {row["check"]: row for row in answer.data}
-    assert set(rows) == {"home", "store", "broker", "ehr", "subscription", "model", "gpu"}
+    assert set(rows) == {"home", "store", "broker", "workers", "ehr", "subscription", "model", "gpu"}
     assert (rows["home"]["state"], rows["store"]["state"]) == ("warning", "warning")
     assert all(row["remedy"] for row in answer.data if row["state"] != "ok")
     assert rows["broker"]["code"] == "broker_unavailable"
