@@ -53,7 +53,7 @@ class Browser:
                 sender="KIS|ONK",
                 control_id=control_id,
                 body=body,
-                ack_code="AE" if error_code else "AA",
+                ack_code={None: "AA", "200": "AR", "201": "AR"}.get(error_code, "AE"),
                 state="refused" if error_code else "stored",
                 error_code=error_code,
                 kind=header[8].decode() if len(header) == 10 else "",

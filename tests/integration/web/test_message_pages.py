@@ -61,7 +61,7 @@ def test_a_list_shows_the_newest_first_with_what_was_answered(browser: Browser) 
     html = browser.get("/messages").text
     assert rows(html) == ["M2", "M1"]
     assert "refused" in html
-    assert "<code>AE</code>" in html
+    assert "<code>AR</code>" in html
     assert "<code>201</code>" in html
     assert "<td>ADT^A01</td>" in html
 
@@ -151,7 +151,7 @@ def test_a_message_tells_its_arrival_answer_reading_and_meaning(browser: Browser
 def test_a_refused_message_says_what_the_sender_was_told_and_whether_today_is_better(browser: Browser) -> None:
     mended = browser.keep(adt("A03", "M1"), "M1", error_code="201")
     html = browser.get(f"/messages/{mended}").text
-    assert "AE 201 The event code is not supported." in timeline(html, "answer")[0]
+    assert "AR 201 The event code is not supported." in timeline(html, "answer")[0]
     assert "It would be taken" in timeline(html, "today")[0]
 
     hopeless = browser.keep(adt("Q99", "M2"), "M2", error_code="201")
