@@ -66,7 +66,7 @@ class Message:
         self.encoding = wide or codec
         """Of the bytes as they came, in which an answer is written."""
         self.header = _read_header(head, separators, codec, wide)
-        self.control_id = self.header.value(10)
+        self.control_id = self.header.sent(10)  # as MSA-2 gives it back: a sender looks for what it has sent
         self.type = self.header.value(9)
         self.trigger = self.header.value(9, component=2)
         self._read: dict[int, Segment] = {}

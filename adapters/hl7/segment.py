@@ -83,7 +83,7 @@ class Segment:
 
     def source(self, field: int, *, repetition: int = 1, component: int | None = None) -> str:
         """``MSH-10#SEG[n]-field[rep].component``; the component only if given."""
-        control_id = self.value(10) if self._control_id is None else self._control_id
+        control_id = self.sent(10) if self._control_id is None else self._control_id
         place = f"{control_id}#{self.name}[{self.index}]-{field}[{repetition}]"
         return place if component is None else f"{place}.{component}"
 

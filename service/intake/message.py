@@ -76,7 +76,7 @@ def _find_fault(message: Message, kind: str, trigger: str) -> tuple[tuple[str, s
     header = message.segments("MSH")[0]
     if not kind or kind == '""':
         return ERROR, AckError(code="101", location="MSH-9", text="Required field missing: message type")
-    if not text(message.control_id):
+    if not text(header.value(10)):
         return ERROR, AckError(code="101", location="MSH-10", text="Required field missing: message control id")
     if kind not in EVENTS:
         told = f"Unsupported message type; understood are {', '.join(EVENTS)}"

@@ -239,3 +239,11 @@ def test_what_was_escaped_reads_as_it_was(text: str) -> None:
 
     read = read_message(message(f"OBX|1|TX|a||{escape(text)}|".encode()))
     assert read.segments("OBX")[0].value(5) == text
+
+
+@pytest.mark.parametrize("sent", ["A\\T\\B&C^D", "A^B", "A~B", "4711", '""', "^"])
+def test_the_control_id_is_the_whole_field_as_sent(sent: str) -> None:
+    read = read_message(f"MSH|^~\\&|KIS|KH|EPI|STR|20260312||ADT^A03|{sent}|P|2.5\rPID|1||99".encode())
+    assert read.control_id == sent
+    assert read.segments("PID")[0].source(3) == f"{sent}#PID[1]-3[1]"
+    assert read.header.source(10) == f"{sent}#MSH[1]-10[1]"
