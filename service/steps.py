@@ -304,7 +304,7 @@ def patient_number(world: World, stored: Sequence[StoredMessage]) -> str:
 
 def _patient_id(told: Sequence[tuple[Event | None, Message]]) -> str:
     """``told``: in the order of events. Senders that have not heard of a merge go on with the former number."""
-    numbers = [next((value for pid in message.segments("PID") if (value := pid.value(3))), "") for _, message in told]
+    numbers = [next((pid.value(3) for pid in message.segments("PID")[:1]), "") for _, message in told]
     merges = [
         Alias(former=mrg.value(1), present=number, event_time=f"{place:09}")
         for place, ((event, message), number) in enumerate(zip(told, numbers, strict=True))

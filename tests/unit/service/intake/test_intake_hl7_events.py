@@ -185,3 +185,8 @@ def test_of_several_patients_in_one_message_the_first_is_read_and_the_others_are
     assert not any(
         "more than one" in warning for warning in reading(kind, PID, PV1, PID, PV1).warnings if kind[0] != "A"
     )
+
+
+def test_the_second_patients_result_gives_the_message_no_time() -> None:
+    other = ("PID|2||P3^^^KIS", "OBR|1|||LAB|||20200101")
+    assert reading("ORU^R01", PID, PV1, *other).event_time == reading("ORU^R01", PID, PV1).event_time
