@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
-from service.intake.identity import BERLIN
 from service.model import ChartMapping, Lang
 from service.ports import Bell, ChartSource, Inbox, MessageReader, Store, Writer
 from service.starting import BY_DEFAULT, Rule
+
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 @dataclass(frozen=True, kw_only=True)
