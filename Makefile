@@ -30,7 +30,7 @@ $(DEV): $(READY) requirements-dev.lock
 demo: $(READY) ## One discharge from MLLP to a signed letter, in your browser (ARGS="--once --json" to pass options)
 	@$(BIN)/epikrise demo $(ARGS)
 
-test: $(DEV) ## The test suite (under ten minutes on two cores)
+test: $(DEV) ## The test suite (about ten minutes on two cores)
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 peers: ## Programs of others from npm that test-all speaks with (needs Node.js 20.19 or newer)
