@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, replace
 
 from service import deliver as delivery
 from service.chart import chart_from_payload
+from service.effects import start
 from service.errors import LostLease, UnusableInput, WrongSetting
 from service.letter import letter_from_payload, verification_from_payload
 from service.model import CaseState, DeliveryState, Posted, Step
 from service.ports import Inbox, Transaction
-from service.steps import Settle, case_id_of, patient_number, set_delivery, start
+from service.steps import Settle, case_id_of, patient_number, set_delivery
 from service.world import World
 
 _REMEDY = "Name the EHR's FHIR address; see `epikrise config check`."

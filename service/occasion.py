@@ -12,27 +12,23 @@ import orjson
 
 from service.chart import ChartMapping, course_status, resources_of, shipped_mapping
 from service.errors import UnusableInput
-from service.intake import understand, understand_encounter
+from service.intake import is_on_trial, is_test_data, understand, understand_encounter
 from service.intake.identity import BERLIN
 from service.intake.procedure import completed_course, encounter_of
 from service.model import Reading, StoredMessage
 from service.ports import Message, MessageReader, Resource
 from service.starting import Occasion
 
-_IS_TEST = "HTEST"
-
 
 def hl7_occasion(message: Message, mapping: ChartMapping | None = None) -> Occasion:
     """Of an HL7 v2 message.
 
-    On trial: MSH-11 is not ``P`` (table 0103) and not left out. Completed: an ORU says so of the course that started last, by
-    the codes and words of ``mapping`` (None: the shipped one).
+    Completed: an ORU says so of the course that started last, by the codes and words of ``mapping`` (None: the
+    shipped one).
     """
-    headers = message.segments("MSH")
-    on_trial = not headers or headers[0].value(11).strip() not in ("P", "", '""')
     is_result = message.type.strip().upper().startswith("ORU")
     completed = is_result and course_status(message, mapping or shipped_mapping()) == "completed"
-    return Occasion(on_trial=on_trial, course_completed=completed)
+    return Occasion(on_trial=is_on_trial(message), course_completed=completed)
 
 
 def fhir_occasion(encounter: Mapping[str, Any], resources: Iterable[Mapping[str, Any]]) -> Occasion:
@@ -40,15 +36,9 @@ def fhir_occasion(encounter: Mapping[str, Any], resources: Iterable[Mapping[str,
 
     A Procedure counts for the visit that it names; one that names none, for the visit that it came with.
     """
-    meta = encounter.get("meta")
-    labels = meta.get("security") if isinstance(meta, Mapping) else None
-    on_trial = any(
-        isinstance(label, Mapping) and label.get("code") == _IS_TEST
-        for label in (labels if isinstance(labels, list) else [])
-    )
     own = ("", f"Encounter/{encounter.get('id', '')}")
     completed = any(completed_course(each) and encounter_of(each) in own for each in resources)
-    return Occasion(on_trial=on_trial, course_completed=completed)
+    return Occasion(on_trial=is_test_data(encounter), course_completed=completed)
 
 
 def read_again(

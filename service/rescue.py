@@ -1,11 +1,11 @@
 """What an operator may do to a case: retry, hold, release, withdraw."""
 
 from service import lifecycle
+from service.effects import take_effect
 from service.errors import NotAllowed
 from service.lifecycle import Consequence
 from service.model import Case, CaseState, StepState
 from service.ports import Transaction
-from service.steps import take_effect
 
 
 def replay_step(tx: Transaction, step_id: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from service import lifecycle
 from service.chart import chart_from_payload
+from service.effects import start, take_effect
 from service.errors import Conflict, NotAllowed, NotFound, SignatureRefused, UnusableInput
 from service.letter import (
     carry_spans,
@@ -40,7 +41,7 @@ from service.model import (
     Verification,
 )
 from service.ports import Transaction
-from service.steps import changed_handles, start, take_effect
+from service.steps import changed_handles
 from service.verify import verify
 from service.world import World
 

@@ -13,7 +13,7 @@ import orjson
 from service import lifecycle
 from service.chart import build_chart, chart_from_payload, chart_payload
 from service.chart.bundle import resources_of
-from service.effects import note_start, start, take_effect
+from service.effects import start, take_effect
 from service.errors import Conflict, ModelUnavailable, UnusableInput
 from service.filing import file_reading, find_case
 from service.identity import Alias, present_names
@@ -60,29 +60,6 @@ MERGE_WITHOUT_PRIOR = "merge_without_prior"
 
 SEVERAL_PATIENTS = "several_patients"
 """On a message that is filed for the first of its patients alone."""
-
-__all__ = [
-    "CONTROL_ID_REUSED",
-    "MERGE_WITHOUT_PRIOR",
-    "SEVERAL_PATIENTS",
-    "Settle",
-    "case_id_of",
-    "changed_handles",
-    "chart",
-    "check",
-    "decide_start",
-    "file_reading",
-    "note_start",
-    "patient_number",
-    "place_of",
-    "read",
-    "refresh",
-    "set_delivery",
-    "start",
-    "take_effect",
-    "write",
-]
-"""With what service.effects and service.filing do for a step, for those who go on from one."""
 
 
 def read(world: World, step: Step) -> Settle:

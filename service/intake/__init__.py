@@ -10,8 +10,8 @@ identity.py   case keys and times, shared by both
 """
 
 from service.intake.answer import answer, is_acknowledgment
-from service.intake.encounter import understand_encounter
-from service.intake.message import acknowledge, understand
+from service.intake.encounter import is_test_data, understand_encounter
+from service.intake.message import acknowledge, is_on_trial, understand
 from service.intake.notification import Notification, read_notification
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "acknowledge",
     "answer",
     "is_acknowledgment",
+    "is_on_trial",
+    "is_test_data",
     "read_notification",
     "understand",
     "understand_encounter",

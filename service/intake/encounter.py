@@ -67,7 +67,7 @@ def understand_encounter(
     if case_key is None:
         case_key = _stay(resource, person, authorities, local, warnings)
     event_time = _event_time(resource, event, local)
-    is_test = any(text(label.get("code")) == _IS_TEST for label in members(member(resource, "meta"), "security"))
+    is_test = is_test_data(resource)
     if is_test and event is Event.DISCHARGE:
         warnings.append("meta.security is HTEST: test data starts no letter")
     name = next(
@@ -152,6 +152,11 @@ def _patient_class(resource: Mapping[str, Any]) -> str:
     """Of table 0004 where v3-ActCode has its like, else the code as it stands."""
     code = text(member(resource, "class").get("code"))
     return _CLASSES.get(code, code)
+
+
+def is_test_data(resource: Mapping[str, Any]) -> bool:
+    """Whether ``meta.security`` says HTEST."""
+    return any(text(label.get("code")) == _IS_TEST for label in members(member(resource, "meta"), "security"))
 
 
 def _visit_number(resource: Mapping[str, Any]) -> tuple[str, str]:

@@ -66,6 +66,11 @@ def acknowledge(message: Message) -> Ack:
     return _acknowledge(message, *name_message(message))
 
 
+def is_on_trial(message: Message) -> bool:
+    """Whether MSH-11 (table 0103) is neither ``P`` (production) nor left out."""
+    return text(message.segments("MSH")[0].value(11)) not in ("P", "")
+
+
 def _acknowledge(message: Message, kind: str, trigger: str) -> Ack:
     fault = None if is_acknowledgment(message) else _find_fault(message, kind, trigger)
     return answer(message, fault[0], fault[1]) if fault else answer(message, POSITIVE)
@@ -122,7 +127,7 @@ def _warn_of_what_is_not_followed(message: Message, kind: str, trigger: str, war
 def _starts_letter(message: Message, event: Event, case_key: str | None, warnings: list[str]) -> bool:
     if event is not Event.DISCHARGE or case_key is None:
         return False
-    if text(message.segments("MSH")[0].value(11)) in ("P", ""):
+    if not is_on_trial(message):
         return True
     warnings.append("MSH-11 is not P (production): a training or debugging message starts no letter")
     return False
