@@ -15,7 +15,7 @@ from service.browsing import MessagePage, look_at, message_row, read_filter
 from service.cli.output import print_json, print_rows, print_text, say
 from service.config import load_settings
 from service.disclosure import check_actor, open_message
-from service.errors import UnusableInput
+from service.errors import EpikriseError, UnusableInput
 from service.model import MessageFilter
 from service.rereading import Judge, Replayed, replay_messages
 from service.web.message_content import Content, read_content
@@ -108,10 +108,11 @@ def replay(
     who = check_actor(actor)
     if state not in ("", "refused", "dead"):
         raise UnusableInput("--state", remedy="Give refused or dead.")
-    by_filter = bool(control_id or state)
-    if bool(message_ids) == by_filter or (message_ids and (since or until)):
-        raise UnusableInput("which messages", remedy="Give ids, or --control-id and --state.")
     wanted = read_filter(control_id=control_id, state=state, since=since, until=until)
+    # by what the filter came to: a blank or a lone * in --control-id leaves it open, and everything would be read
+    by_filter = bool(wanted.control_id or wanted.control_id_start or state)
+    if bool(message_ids) == by_filter or (message_ids and (since or until)):
+        raise UnusableInput("which messages", remedy="Give ids, or --control-id or --state.")
     store, by = _open()
     outcomes: list[Replayed] = []
     for ids in [message_ids] if message_ids else _pages(store, wanted):
@@ -146,7 +147,11 @@ def export(
     except FileExistsError:
         raise UnusableInput(f"{to} is there already", remedy="Name a new file.") from None
     with os.fdopen(descriptor, "wb") as stream:
-        size = stream.write(open_message(store, message_id, actor=who, action="message_exported").body)
+        try:
+            size = stream.write(open_message(store, message_id, actor=who, action="message_exported").body)
+        except EpikriseError:
+            to.unlink(missing_ok=True)  # empty, and in the way of the next try
+            raise
     if as_json:
         print_json({"id": message_id, "file": str(to), "bytes": size})
     else:
@@ -201,3 +206,6 @@ def _print_content(said: Content) -> None:
                 say(f"{field.place}: {field.left_out} more characters; `epikrise message export` has all of it")
     if said.text:
         print_text(said.text)
+    if said.left_out:
+        what = "segments" if said.segments else "characters"
+        say(f"{said.left_out} more {what} left out; `epikrise message export` has all of it")

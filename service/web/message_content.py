@@ -111,7 +111,7 @@ def _readable(long_name: str) -> str:
 def _json(body: bytes) -> Content:
     try:
         text = json.dumps(orjson.loads(body), ensure_ascii=False, indent=2)
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, RecursionError):  # json gives up at nesting that orjson still reads
         text = body.decode("utf-8", "backslashreplace")
     return _text(text, size=len(body), charset="utf-8")
 

@@ -213,6 +213,16 @@ def test_fhir_is_shown_as_json_and_what_is_neither_as_text(browser: Browser) -> 
     assert "\\xff&lt;b&gt;junk&lt;/b&gt;" in html
 
 
+def test_json_of_a_thousand_levels_is_shown_as_it_came(browser: Browser) -> None:
+    body = b'{"a":' * 1000 + b"1" + b"}" * 1000
+    browser.log_in()
+    message_id = browser.keep(body, "Patient/2", channel="fhir")
+    answer = browser.post(f"/messages/{message_id}/content")
+    assert answer.status_code == 200
+    with browser.installation.store.begin() as tx:
+        assert read_content(tx.message(message_id)).text == body.decode()
+
+
 def test_content_in_latin_1_is_read_as_such_and_a_document_is_cut(browser: Browser) -> None:
     body = adt("A01", "M1").replace(b"UNICODE UTF-8", b"8859/1").replace(b"Beispielmann", "Größmann".encode("latin-1"))
     body += b"OBX|1|ED|DOC^Brief||^TEXT^^Base64^" + b"QUJD" * 5000 + b"\rOBX|2|ST|X||y\r"

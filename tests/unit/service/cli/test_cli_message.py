@@ -96,6 +96,23 @@ def test_one_message_tells_its_answer_and_what_it_would_be_told_today(epikrise: 
     assert trail(store) == []
 
 
+def test_what_a_terminal_leaves_out_of_a_text_is_told(epikrise: Operator, store: SqlStore) -> None:
+    with store.begin() as tx:
+        message_id, _ = tx.add_message(
+            channel="mllp",
+            sender="",
+            control_id="",
+            body=b"x" * 400_007,
+            ack_code="AR",
+            state="refused",
+            error_code="no_msh",
+        )
+
+    shown = epikrise("message", "show", message_id, "--content", "--actor", "Ina Technik")
+
+    assert "7 more characters left out; `epikrise message export` has all of it" in shown.err
+
+
 def test_content_needs_a_name_and_leaves_an_entry(epikrise: Operator, store: SqlStore) -> None:
     message_id = keep(store, "M1")
 
@@ -186,6 +203,19 @@ def test_a_replay_of_nothing_or_of_everything_is_usage(
     epikrise: Operator, store: SqlStore, arguments: list[str]
 ) -> None:
     assert epikrise("message", "replay", *arguments).code == 2
+
+
+@pytest.mark.parametrize("control_id", ["*", " ", " * ", "\t*", "**"])
+def test_a_control_id_that_names_none_does_not_read_all_again(
+    epikrise: Operator, store: SqlStore, control_id: str
+) -> None:
+    message_id = keep(store, "M1", error_code="207")
+
+    answer = epikrise("message", "replay", "--control-id", control_id)
+
+    assert (answer.code, answer.out) == (2, "")
+    with store.read() as tx:
+        assert not tx.steps_about(message_id)
 
 
 @pytest.mark.parametrize("command", ["show", "export"])
