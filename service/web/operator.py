@@ -85,11 +85,12 @@ class Throttle:
     def _forget_old(self) -> None:
         oldest = self._clock() - self._window
         for place in list(self._failures):
-            kept = deque(at for at in self._failures[place] if at > oldest)
+            # another thread may forget the same place, or add to it
+            kept = deque(at for at in tuple(self._failures.get(place, ())) if at > oldest)
             if kept:
                 self._failures[place] = kept
             else:
-                del self._failures[place]
+                self._failures.pop(place, None)
 
 
 def may_anyone(installation: Installation) -> bool:
