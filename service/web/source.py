@@ -14,6 +14,7 @@ from service.chart.bundle import resources_of
 from service.errors import NotFound
 from service.model import Fact
 from service.ports import Message, Resource
+from service.steps import patient_number
 
 _STEP = re.compile(r"(?P<name>\w+)(?:\('(?P<url>[^']*)'\))?(?:\[(?P<index>\d+)\])?(?:\.|$)")
 _UNREAD = ("meta", "text", "resourceType", "id", "contained")
@@ -77,7 +78,7 @@ def read_source(installation: Installation, case_id: str, handle: str) -> tuple[
     parts = fact.source.split(" + ")
     found = [source for part in parts for source in _look_up(part, messages, resources)]
     if len(found) < len(parts) and installation.world.chart_source is not None:
-        resources += installation.world.chart_source.resources(case.key, _record_number(messages))
+        resources += installation.world.chart_source.resources(case.key, patient_number(installation.world, stored))
         found = [source for part in parts for source in _look_up(part, messages, resources)]
     if not found:
         raise NotFound("the source is no longer at the EHR", remedy="Ask the EHR's operator.")
@@ -86,11 +87,6 @@ def read_source(installation: Installation, case_id: str, handle: str) -> tuple[
 
 def _is_handle(handle: str) -> bool:
     return re.fullmatch(r"[a-z0-9_.]{1,80}", handle) is not None
-
-
-def _record_number(messages: Sequence[Message]) -> str:
-    values = (pid.value(3) for message in reversed(messages) for pid in message.segments("PID"))
-    return next((value for value in values if value), "")
 
 
 def _look_up(part: str, messages: Sequence[Message], resources: Sequence[Resource]) -> list[Source]:
