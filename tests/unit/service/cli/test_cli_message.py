@@ -1,5 +1,6 @@
 """``message``: what came in, read again, exported; without content unless somebody says who looks."""
 
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from operator_desk import Operator, epikrise, home, store
 
 from adapters.store import SqlStore
+from service.config import load_settings
 from service.model import AuditEntry, StepState
 
 __all__ = ["epikrise", "home", "store"]
@@ -154,6 +156,18 @@ def test_an_export_overwrites_nothing(epikrise: Operator, store: SqlStore, tmp_p
     assert answer.code == 2
     assert file.read_text(encoding="utf-8") == "mine"
     assert trail(store) == []
+
+
+def test_an_export_that_fails_leaves_no_file_in_the_way(epikrise: Operator, store: SqlStore, tmp_path: Path) -> None:
+    message_id, file = keep(store, "M1"), tmp_path / "message.hl7"
+    with sqlite3.connect(load_settings().home / "epikrise.db") as database:
+        database.execute("UPDATE messages SET body = X'00'")  # not what our key sealed
+
+    answer = epikrise("message", "export", message_id, "--to", str(file), "--actor", "Ina Technik")
+
+    assert answer.code != 0
+    assert "is there already" not in answer.err
+    assert not file.exists()
 
 
 def test_refused_messages_are_read_again_and_hopeless_ones_are_told(epikrise: Operator, store: SqlStore) -> None:
