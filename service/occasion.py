@@ -13,7 +13,6 @@ import orjson
 from service.chart import ChartMapping, course_status, resources_of, shipped_mapping
 from service.errors import UnusableInput
 from service.intake import is_on_trial, is_test_data, understand, understand_encounter
-from service.intake.identity import BERLIN
 from service.intake.procedure import completed_course, encounter_of
 from service.model import Reading, StoredMessage
 from service.ports import Message, MessageReader, Resource
@@ -26,7 +25,7 @@ def hl7_occasion(message: Message, mapping: ChartMapping | None = None) -> Occas
     Completed: an ORU says so of the course that started last, by the codes and words of ``mapping`` (None: the
     shipped one).
     """
-    is_result = message.type.strip().upper().startswith("ORU")
+    is_result = message.type == "ORU"
     completed = is_result and course_status(message, mapping or shipped_mapping()) == "completed"
     return Occasion(on_trial=is_on_trial(message), course_completed=completed)
 
@@ -47,7 +46,7 @@ def read_again(
     authorities: Mapping[str, str],
     mapping: ChartMapping | None = None,
     *,
-    local: tzinfo = BERLIN,
+    local: tzinfo,
 ) -> tuple[Reading, Occasion] | None:
     """What a kept message says, read anew; None for a refused one and one that names no visit of its own.
 

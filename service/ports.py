@@ -65,11 +65,11 @@ class Message(Protocol):
     def control_id(self) -> str: ...
     @property
     def type(self) -> str:
-        """MSH-9.1, such as ``ADT``."""
+        """``ADT``: MSH-9.1 as table 0076 writes it, whatever the sender made of it."""
 
     @property
     def trigger(self) -> str:
-        """MSH-9.2, such as ``A03``."""
+        """``A03``: MSH-9.2 as table 0003 writes it, or what stands in for it (EVN-1, MSH-9.3)."""
 
     @property
     def doubts(self) -> Sequence[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
@@ -66,7 +67,7 @@ def load_client_keys(file: Path) -> tuple[ClientKey, ...]:
     try:
         listed = _listed(content)
         return tuple(_client_key(each) for each in listed)
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
         raise WrongSetting("ehr.client_key is no private key", remedy=_REMEDY) from None
 
 

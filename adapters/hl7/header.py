@@ -81,7 +81,7 @@ class Headers:
     def learn(self, body: bytes, *, sender: str, kind: str, ack_code: str | None, replies: Sequence[bytes]) -> None:
         """Remember a message that the rules have taken: ``replies`` are the ACK messages that it gets."""
         found = _split(body)
-        if found is None or b"\rMSA" in body or b"\nMSA" in body:  # its silence is not that of others with its header
+        if found is None or _may_answer(body):  # its silence is not that of others with its header
             return
         key, control_id, told_kind = found
         templates = tuple(template for reply in replies if (template := _cut(reply, control_id)) is not None)
@@ -124,13 +124,18 @@ def _split(body: bytes) -> tuple[bytes, bytes, bytes] | None:
 
 def _is_ordinary(body: bytes, known: Known) -> bool:
     """Whether what the rules look for beyond the header is plainly there, and no MSA."""
-    if b"\nMSA" in body or b"\rMSA" in body or b"\nPID" in body:
+    if _may_answer(body) or b"\nPID" in body:
         return False
     if known.needs_patient:
         pid = body.find(b"\rPID")
         if pid < 0 or _PATIENT.match(body, pid + 4) is None:
             return False
     return not known.needs_visit or b"\rPV1|" in body
+
+
+def _may_answer(body: bytes) -> bool:
+    """Whether MSA stands anywhere in it, in capitals or not: the rules say whether it is the segment."""
+    return b"MSA" in body.upper()
 
 
 def _cut(reply: bytes, control_id: bytes) -> Template | None:

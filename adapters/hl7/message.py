@@ -11,6 +11,7 @@ from adapters.hl7.charsets import decode, find_doubts, find_encoding, find_wide,
 from adapters.hl7.segment import Segment
 from adapters.hl7.text import Separators, read_separators
 from service.errors import UnusableInput
+from service.intake.events import name_message
 
 __all__ = ["FALLBACK", "Message", "Segment", "read_message", "split_messages"]
 
@@ -67,10 +68,20 @@ class Message:
         """Of the bytes as they came, in which an answer is written."""
         self.header = _read_header(head, separators, codec, wide)
         self.control_id = self.header.sent(10)  # as MSA-2 gives it back: a sender looks for what it has sent
-        self.type = self.header.value(9)
-        self.trigger = self.header.value(9, component=2)
         self._read: dict[int, Segment] = {}
         self._by_name: dict[str, tuple[Segment, ...]] = {}
+
+    @property
+    def type(self) -> str:
+        return self._name[0]
+
+    @property
+    def trigger(self) -> str:
+        return self._name[1]
+
+    @cached_property
+    def _name(self) -> tuple[str, str]:
+        return name_message(self)
 
     @property
     def doubts(self) -> Sequence[str]:

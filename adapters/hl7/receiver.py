@@ -1,5 +1,6 @@
 """What happens to one received frame: understood, kept durably, and only then acknowledged."""
 
+import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -14,12 +15,12 @@ from service.errors import StoreUnavailable, UnusableInput
 from service.intake import acknowledge, answer
 from service.intake.answer import ERROR, REJECTED, UNAVAILABLE
 from service.intake.application import answer_application
-from service.intake.events import name_message
 from service.model import Ack, AckError, NewMessage
 
 _NO_MSH: Final = AckError(code="100", location="MSH", text="Required segment missing: message header")
 _NO_MESSAGE: Final = AckError(code="100", location="MSH", text="Required segment missing: the batch holds no message")
 _FOREIGN: Final = AckError(code="103", location="MSH-3", text="This sender may not send here; ask for it to be allowed")
+_log = logging.getLogger(__name__)
 _AWAY: Final = AckError(code="207", location="", text="store unavailable: nothing was kept, send again")
 _FAILED: Final = AckError(code="207", location="", text="internal error")
 _KIND: Final = re.compile(r"[A-Z0-9]{2,3}(?:\^[A-Z0-9]{2,3})?")
@@ -141,12 +142,16 @@ def _tell(understood: _Understood, answered: Answer, result: object) -> None:
 def _replies(understood: _Understood, result: object) -> Sequence[bytes]:
     """In a batch what went wrong with one message is its own answer."""
     body = understood.kept_as.body
-    if isinstance(result, StoreUnavailable):
-        refusal = refuse(body, UNAVAILABLE, _AWAY)
-    elif isinstance(result, Exception) or understood.fault is not None:
-        refusal = refuse(body, ERROR, _FAILED)
-    else:
+    fault = result if isinstance(result, Exception) else understood.fault
+    if fault is None:
         return understood.replies
+    if isinstance(fault, StoreUnavailable):
+        _log.error("mllp_not_stored", extra={"error": fault.code})
+        refusal = refuse(body, UNAVAILABLE, _AWAY)
+    else:
+        # the class only: the text of a foreign exception may quote the message
+        _log.error("mllp_receive_failed", extra={"error": type(fault).__name__})
+        refusal = refuse(body, ERROR, _FAILED)
     return [refusal] if refusal is not None else []
 
 
@@ -169,7 +174,7 @@ def _sender(message: Message) -> str:
 
 def _kind(message: Message) -> str:
     """``ADT^A03``; nothing where MSH-9 is not of table 0076 and 0003's form, and might say anything."""
-    kind = "^".join(part for part in name_message(message) if part)
+    kind = "^".join(part for part in (message.type, message.trigger) if part)
     return kind if _KIND.fullmatch(kind) else ""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from adapters.keys import KeyRing
+from adapters.store.messages import body_aad
 from adapters.store.scope import Scope, new_id, storable
 from adapters.store.steps import add_step
 from adapters.store.tables import messages, stages, steps
@@ -52,7 +53,7 @@ def seal_message(keyring: KeyRing, new: NewMessage) -> SealedMessage:
         sender,
         control_id,
         digest,
-        keyring.seal(body, f"message/{id_}/body"),
+        keyring.seal(body, body_aad(id_)),
         state,
         ack_code,
         "",

@@ -68,7 +68,7 @@ def _read(scope: Scope, row: Row[Any]) -> StoredMessage:
         sender=row.sender,
         control_id=row.control_id,
         digest=row.digest,
-        body=scope.keyring.open(row.body, _aad(row.id)),
+        body=scope.keyring.open(row.body, body_aad(row.id)),
         state=row.state,
         ack_code=row.ack_code,
         event=None if row.event is None else Event(row.event),
@@ -84,5 +84,5 @@ def _read_start(text: str) -> Start:
     return Start(rule=rule, trigger=Trigger(trigger), letter=LetterKind(letter))
 
 
-def _aad(message_id: str) -> str:
+def body_aad(message_id: str) -> str:
     return f"message/{message_id}/body"

@@ -85,7 +85,7 @@ def _from_senders(told: Told, mapping: ChartMapping, notes: list[str]) -> list[I
 
 def _from_hl7(told: Told, mapping: ChartMapping, notes: list[str]) -> list[Item]:
     """The text of documents (MDM) is prose: no fact is made of it, be it our own letter coming back or another's."""
-    messages = [each for each in told.visit if each.type.strip() != "MDM"]
+    messages = [each for each in told.visit if each.type != "MDM"]
     courses = hl7_radiotherapy.read_courses(messages, mapping, notes)
     return [
         *hl7_person.read_person(told.visit, notes, treated=_last_day(courses)),

@@ -79,8 +79,9 @@ class Row:
 def standing(messages: Sequence[Message], *names: str) -> Sequence[Segment]:
     """The rows that hold in the end. What orders and other messages add to is told by them only where
     no ADT or BAR tells of it: a request carries the diagnosis that it is about, not the patient's list."""
-    registered = _standing([each for each in messages if each.type.strip() in _REGISTRATION], names)
-    return registered or _standing([each for each in messages if each.type.strip() not in _REGISTRATION], names)
+    told = [each for each in messages if each.segments(*names)]
+    registered = [each for each in told if each.type in _REGISTRATION]
+    return _standing(registered or told, names)
 
 
 def _standing(messages: Sequence[Message], names: Sequence[str]) -> list[Segment]:
@@ -88,19 +89,13 @@ def _standing(messages: Sequence[Message], names: Sequence[str]) -> list[Segment
     rows: list[Row] = []
     for message in messages:
         told = message.segments(*names)
-        if not told:
-            continue
         sender = sender_of(message)
-        if not _changes_single_rows(message, told):
+        anew = not _changes_single_rows(message, told)
+        if anew:
             codes = {_code(each) for each in told} - {""}
             rows = [row for row in rows if row.sender != sender and _code(row.segment) not in codes]
         for each in told:
-            _take(
-                rows,
-                Row(segment=each, sender=sender),
-                _action(message, each),
-                anew=not _changes_single_rows(message, told),
-            )
+            _take(rows, Row(segment=each, sender=sender), _action(message, each), anew=anew)
     return [row.segment for row in rows]
 
 

@@ -11,7 +11,7 @@ def notes_of(resources: Iterable[Resource]) -> list[str]:
         f"{place}: the EHR did not give this{f' ({reason})' if reason else ''}; what it says is not in the chart"
         for outcome in resources
         if outcome.get("resourceType") == "OperationOutcome"
-        for issue in outcome.get("issue") or []
+        for issue in _objects(outcome.get("issue"))
         for place, reason in [_read(issue)]
         if place
     ]
@@ -20,7 +20,11 @@ def notes_of(resources: Iterable[Resource]) -> list[str]:
 
 def _read(issue: Resource) -> tuple[str, str]:
     places, details = issue.get("expression"), issue.get("details")
-    codings = details.get("coding") if isinstance(details, dict) else None
-    reasons = [coding.get("code") for coding in codings or [] if isinstance(coding, dict)]
+    codings = _objects(details.get("coding")) if isinstance(details, dict) else []
+    reasons = [coding.get("code") for coding in codings]
     place = places[0] if isinstance(places, list) and places else ""
     return str(place or ""), str(next(iter(reasons), None) or "")
+
+
+def _objects(value: object) -> list[Resource]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -14,7 +14,7 @@ UNAVAILABLE: Final = ("AR", "CE")
 
 def is_acknowledgment(message: Message) -> bool:
     """Whether it is itself an answer; to answer one would never end."""
-    return message.type.strip().upper().partition("_")[0] in ("ACK", "MCF") or bool(message.segments("MSA"))
+    return message.type in ("ACK", "MCF") or bool(message.segments("MSA"))
 
 
 def answer(message: Message, codes: tuple[str, str], error: AckError | None = None) -> Ack:

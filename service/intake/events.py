@@ -85,10 +85,12 @@ def name_message(message: Message) -> tuple[str, str]:
     Either case is read; ``ADT_A03`` and ``ADT^A03^ADT_A03`` are both taken apart. A trigger that MSH-9.2
     lacks is EVN-1's, else MSH-9.3's, else that of a type which has one only.
     """
-    kind, _, structure = message.type.strip().upper().partition("_")
-    trigger = message.trigger.strip().strip('"').upper().removeprefix(f"{kind}_")
+    header = message.segments("MSH")[0]
+    kind, _, structure = header.value(9).strip().upper().partition("_")
+    trigger = header.value(9, component=2).strip().strip('"').upper().removeprefix(f"{kind}_")
     if kind and not trigger:
-        trigger = _recorded_trigger(message) or structure or _structure(message, kind) or _ALONE.get(kind, "")
+        named = header.value(9, component=3).strip().upper().removeprefix(f"{kind}_")
+        trigger = _recorded_trigger(message) or structure or named or _ALONE.get(kind, "")
     return kind, trigger
 
 
@@ -121,8 +123,3 @@ def _told_why(event: Event, trigger: str, warnings: list[str]) -> Event:
 def _recorded_trigger(message: Message) -> str:
     evn = next(iter(message.segments("EVN")), None)
     return evn.value(1).strip().strip('"').upper() if evn else ""
-
-
-def _structure(message: Message, kind: str) -> str:
-    msh = message.segments("MSH")[0]
-    return msh.value(9, component=3).strip().upper().removeprefix(f"{kind}_")

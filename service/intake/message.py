@@ -6,7 +6,7 @@ from datetime import tzinfo
 from typing import Final
 
 from service.intake.answer import ERROR, POSITIVE, REJECTED, answer, is_acknowledgment
-from service.intake.events import EVENTS, find_event, name_message
+from service.intake.events import EVENTS, find_event
 from service.intake.identity import BERLIN, NO_AUTHORITIES, iso_date, read_hl7_time
 from service.intake.numbers import Numbers, find_patient, first, listed_patient_id, text
 from service.intake.zone import lasting_zone_of, zone_of
@@ -29,7 +29,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
     A refused message is read as far as it goes: its event and its fields are shown, it belongs to no case.
     """
     warnings = list(message.doubts)
-    kind, trigger = name_message(message)
+    kind, trigger = message.type, message.trigger
     ack = _acknowledge(message, kind, trigger)
     is_taken = ack.error is None and not is_acknowledgment(message)
     is_known = trigger in EVENTS.get(kind, ()) and not is_acknowledgment(message)
@@ -63,7 +63,7 @@ def understand(message: Message, *, authorities: Mapping[str, str] = NO_AUTHORIT
 
 def acknowledge(message: Message) -> Ack:
     """What the sender of ``message`` is told: all that has to be known before it is answered. Never raises."""
-    return _acknowledge(message, *name_message(message))
+    return _acknowledge(message, message.type, message.trigger)
 
 
 def is_on_trial(message: Message) -> bool:

@@ -154,7 +154,14 @@ def test_a_header_that_differs_in_time_number_and_sequence_only_is_known() -> No
 
 def test_what_the_rules_must_see_is_left_to_them() -> None:
     headers = known(usual())
-    for rest in ("PV1|1\r", "PID|1||\rPV1|1|I\r", "PID|1||P1\r", f"MSA|AA|1\r{PATIENT}", f"raw\r{PATIENT}"):
+    for rest in (
+        "PV1|1\r",
+        "PID|1||\rPV1|1|I\r",
+        "PID|1||P1\r",
+        f"MSA|AA|1\r{PATIENT}",
+        f" msa|AA|1\r{PATIENT}",
+        f"raw\r{PATIENT}",
+    ):
         assert headers.look_up(usual(rest=rest)) is None, rest
 
 

@@ -228,3 +228,8 @@ def test_brackets_of_a_handle_in_a_source_are_taken_apart() -> None:
     )
 
     assert value(chart, "comorbidity.1.name") == "a [ [patient.name]] [ [ [b"
+
+
+@pytest.mark.parametrize("issue", [["x"], 5, [{"details": {"coding": 5}}], [{"expression": 5, "details": 7}]])
+def test_an_outcome_of_a_strange_form_breaks_no_chart(issue: object) -> None:
+    assert build_chart([], [{"resourceType": "OperationOutcome", "issue": issue}]).facts == ()

@@ -132,3 +132,10 @@ def test_allergies_are_added_and_deleted_by_iam() -> None:
     )
 
     assert [fact.value for fact in chart_told(more, told).facts if fact.handle.startswith("allergy")] == ["Latex"]
+
+
+def test_a_list_that_was_emptied_stays_empty_whatever_an_order_is_about() -> None:
+    emptied = bar('DG1|1||""', kind="ADT^A08", at="20260202", control="B")
+    order = bar(dg1(1, "C61"), kind="ORM^O01", at="20260203", control="C")
+
+    assert codes(chart_told(ADMITTED, emptied, order)) == []

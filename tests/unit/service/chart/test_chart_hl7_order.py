@@ -226,3 +226,12 @@ def test_an_offset_of_msh_7_counts_for_the_times_of_the_message(offset: str, fam
     ours = message(evn(recorded="20260301120000+0100"), PID.replace("Muster", "Frueher"), control="B")
 
     assert value(chart_told(theirs, ours), "patient.family") == family
+
+
+@pytest.mark.parametrize(("kind", "evn_1"), [("adt^a13", ""), ("ADT", "A13"), ("ADT_A13", "")])
+def test_a_cancelled_discharge_is_one_in_the_chart_in_whatever_form_it_is_named(kind: str, evn_1: str) -> None:
+    told = message(PID, DISCHARGED, kind="ADT^A03", at="20260312", control="A")
+    taken_back = message(f"EVN|{evn_1}|20260313", PID, PV1, kind=kind, at="20260313", control="B")
+
+    assert value(chart_told(told), "visit.end")
+    assert "visit.end" not in values(chart_told(told, taken_back))
