@@ -8,7 +8,7 @@ twice is known by its version; so a crash in between loses nothing and files not
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Protocol
 
 import orjson
@@ -16,7 +16,7 @@ import orjson
 from service.chart.bundle import resources_of
 from service.errors import EhrRefused, WrongSetting
 from service.intake.encounter import recorded_at
-from service.intake.identity import BERLIN, read_fhir_time
+from service.intake.identity import read_fhir_time
 from service.intake.notification import Notification, missed, read_notification
 from service.intake.procedure import COURSE, SNOMED, completed_course, encounter_of
 from service.intake.resource import text
@@ -81,7 +81,7 @@ def take_notification(world: World, ehr: Ehr | None, document: Any, body: bytes,
     if told.status in ("error", "off"):
         followed.warn(f"Subscription.status is {told.status}")
     if not told.is_quiet:
-        _file_all(world, _visits_told(ehr, told, resources, body, followed), followed)
+        _file_all(world, _visits_told(ehr, told, resources, body, followed, local=world.rules.local), followed)
         if not told.names_something:
             _require(ehr)
     last = _last_number(world, told, is_ours=told.subscription == ours)
@@ -150,8 +150,8 @@ def _catch_up(
                     continue
                 seen.add(key)
                 fresh += 1
-                found += sum(file_visit(world, visit) for visit in _visits_of(ehr, resource))
-                if at := recorded_at(resource):
+                found += sum(file_visit(world, visit) for visit in _visits_of(world, ehr, resource))
+                if at := recorded_at(resource, world.rules.local):
                     newest = max(newest, datetime.fromisoformat(at))
         # what changes while pages are turned can slip from a page not yet read to one already read
         if pages <= 1 or not fresh:
@@ -160,14 +160,14 @@ def _catch_up(
     return found
 
 
-def _visits_of(ehr: Ehr, resource: Resource) -> Iterable[Visit]:
+def _visits_of(world: World, ehr: Ehr, resource: Resource) -> Iterable[Visit]:
     if resource["resourceType"] == "Procedure":
-        visit = _course_visit(ehr, resource, [])
+        visit = _course_visit(ehr, resource, [], world.rules.local)
         return [] if visit is None else [visit]
-    return [_read_visit(ehr, resource)]
+    return [read_visit(ehr, resource)]
 
 
-def _read_visit(ehr: Ehr, encounter: Resource) -> Visit:
+def read_visit(ehr: Ehr, encounter: Resource) -> Visit:
     """An Encounter fetched alone; its Patient is fetched too, for ADT knows the patient by a number."""
     patient = None
     subject = encounter.get("subject")
@@ -183,11 +183,11 @@ def _read_visit(ehr: Ehr, encounter: Resource) -> Visit:
 # ---------------------------------------------------------------- what a notification tells
 
 
-def course_visits(ehr: Ehr | None, resources: Sequence[Resource]) -> list[Visit]:
+def course_visits(ehr: Ehr | None, resources: Sequence[Resource], local: tzinfo) -> list[Visit]:
     """The visits of the courses that end among resources which came without an Encounter."""
     if ehr is None:
         return []
-    return [visit for each in resources if (visit := _course_visit(ehr, each, resources)) is not None]
+    return [visit for each in resources if (visit := _course_visit(ehr, each, resources, local)) is not None]
 
 
 def _file_all(world: World, visits: Iterable[Visit], followed: Followed) -> None:
@@ -197,7 +197,13 @@ def _file_all(world: World, visits: Iterable[Visit], followed: Followed) -> None
 
 
 def _visits_told(
-    ehr: Ehr | None, told: Notification, resources: Sequence[Resource], body: bytes, followed: Followed
+    ehr: Ehr | None,
+    told: Notification,
+    resources: Sequence[Resource],
+    body: bytes,
+    followed: Followed,
+    *,
+    local: tzinfo,
 ) -> Iterator[Visit]:
     whole = visits_in(resources, body)
     yield from whole
@@ -211,7 +217,7 @@ def _visits_told(
                 continue
             handled.add(reference)
             if not inside:
-                yield _read_visit(_require(ehr), encounter)
+                yield read_visit(_require(ehr), encounter)
             else:
                 yield Visit(
                     encounter=encounter,
@@ -228,7 +234,7 @@ def _visits_told(
         named = encounter_of(procedure)
         is_placed = reference in here and (named in handled if named else bool(handled))
         if not is_placed:
-            visit = _course_visit(_require(ehr), procedure, resources)
+            visit = _course_visit(_require(ehr), procedure, resources, local)
             if visit is None:
                 followed.warn("Procedure.encounter: the course that ended names no visit, and none is found")
             else:
@@ -258,7 +264,7 @@ def _read_told(ehr: Ehr, reference: str, followed: Followed) -> Resource | None:
         return None
 
 
-def _course_visit(ehr: Ehr, procedure: Resource, resources: Sequence[Resource]) -> Visit | None:
+def _course_visit(ehr: Ehr, procedure: Resource, resources: Sequence[Resource], local: tzinfo) -> Visit | None:
     """The visit of a course that ended: the one that it names, else the patient's only one that it fell into."""
     if not completed_course(procedure):
         return None
@@ -269,7 +275,7 @@ def _course_visit(ehr: Ehr, procedure: Resource, resources: Sequence[Resource]) 
         except EhrRefused as refusal:
             log.warning("reference_refused", extra={"type": "Encounter", "status": refusal.status})
     else:
-        encounter = _only_visit(ehr, procedure)
+        encounter = _only_visit(ehr, procedure, local)
     if encounter is None:
         log.warning("course_end_without_visit")
         return None
@@ -283,31 +289,31 @@ def _course_visit(ehr: Ehr, procedure: Resource, resources: Sequence[Resource]) 
     )
 
 
-def _only_visit(ehr: Ehr, procedure: Resource) -> Resource | None:
+def _only_visit(ehr: Ehr, procedure: Resource, local: tzinfo) -> Resource | None:
     subject = procedure.get("subject")
     patient = subject.get("reference") if isinstance(subject, dict) else None
     performed = procedure.get("performedPeriod")
     end = performed.get("end") if isinstance(performed, dict) else procedure.get("performedDateTime")
     if not isinstance(patient, str) or not patient.startswith("Patient/"):
         return None
-    at = _time(end) or recorded_at(procedure)
+    at = _time(end, local) or recorded_at(procedure, local)
     encounters = [each for page in ehr.pages("Encounter", (("patient", patient),)) for each in page]
-    fitting = [each for each in encounters if _spans(each, at)]
+    fitting = [each for each in encounters if _spans(each, at, local)]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _spans(encounter: Resource, at: str) -> bool:
+def _spans(encounter: Resource, at: str, local: tzinfo) -> bool:
     if encounter.get("resourceType") != "Encounter" or encounter.get("status") in ("cancelled", "entered-in-error"):
         return False
     period = encounter.get("period")
     ends = period if isinstance(period, dict) else {}
-    start, end = _time(ends.get("start")), _time(ends.get("end"))
+    start, end = _time(ends.get("start"), local), _time(ends.get("end"), local)
     day = at[:10]
     return (not start or not day or start[:10] <= day) and (not end or not day or day <= end[:10])
 
 
-def _time(told: object) -> str:
-    return read_fhir_time(text(told), BERLIN)
+def _time(told: object, local: tzinfo) -> str:
+    return read_fhir_time(text(told), local)
 
 
 def _fill(
@@ -320,7 +326,8 @@ def _fill(
         told = read_notification(bundle)
         resources = resources_of(bundle)
         is_whole = told.names_something and sum(first <= each <= last for each in told.numbers) == last - first + 1
-        _file_all(world, _visits_told(ehr, told, resources, orjson.dumps(bundle), followed), followed)
+        visits = _visits_told(ehr, told, resources, orjson.dumps(bundle), followed, local=world.rules.local)
+        _file_all(world, visits, followed)
     except EhrRefused as refusal:
         log.info("events_refused", extra={"status": refusal.status})
         is_whole = False

@@ -10,7 +10,6 @@ from datetime import tzinfo
 
 from service.errors import EpikriseError, NotAllowed, Recovery, UnusableInput
 from service.intake import understand
-from service.intake.identity import BERLIN
 from service.model import Ack, ListedMessage, Step, StepState, StoredMessage
 from service.ports import MessageReader, Transaction
 
@@ -47,7 +46,7 @@ class Judge:
 
     reader: MessageReader
     authorities: Mapping[str, str]
-    local: tzinfo = BERLIN
+    local: tzinfo
 
 
 def judge(by: Judge, stored: StoredMessage) -> Judgement:

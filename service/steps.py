@@ -18,7 +18,6 @@ from service.errors import Conflict, ModelUnavailable, UnusableInput
 from service.filing import file_reading, find_case
 from service.identity import Alias, present_names
 from service.intake import understand
-from service.intake.identity import BERLIN
 from service.intake.numbers import NO_PRIOR
 from service.intake.recorded import recorded_at
 from service.letter import letter_from_payload, letter_payload, resolve, verification_payload
@@ -153,7 +152,7 @@ def place_of(
     reader: MessageReader,
     authorities: Mapping[str, str],
     *,
-    local: tzinfo = BERLIN,
+    local: tzinfo,
     at: str = "",
 ) -> tuple[str, str]:
     """(department, patient class) of a visit at a time (ISO 8601 in UTC), by the newest message until then that names

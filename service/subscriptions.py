@@ -16,7 +16,7 @@ class OurSubscription:
 
     ``state``: the server's ``Subscription.status`` when it was last asked, ``unknown`` where it could not be,
     ``removed`` where an operator took it off, which holds until an operator puts it on again. ``events``: how many
-    the server says there have been. ``error``: code and detail of what failed. ``at``: ISO 8601 in UTC.
+    the server says there have been. ``error``: the code of what failed. ``at``: ISO 8601 in UTC.
     """
 
     reference: str = ""

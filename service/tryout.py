@@ -8,7 +8,6 @@ from datetime import datetime, tzinfo
 
 from service.chart import ChartMapping
 from service.filing import find_case
-from service.intake.identity import BERLIN
 from service.model import ListedMessage, MessageFilter, Reading, Start, StoredMessage
 from service.occasion import read_again
 from service.ports import MessageReader, Transaction
@@ -82,7 +81,7 @@ def try_rules(
     until: datetime,
     reader: MessageReader,
     authorities: Mapping[str, str],
-    local: tzinfo = BERLIN,
+    local: tzinfo,
     mapping: ChartMapping | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Trial:

@@ -11,6 +11,7 @@ from adapters.store import key_ids, open_store
 from service.bootstrap import broker_url, ehr_client, now
 from service.config import Settings
 from service.errors import EpikriseError, WrongSetting
+from service.subscriptions import our_subscription
 from service.watch import start_a_worker, unattended, unattended_words
 
 Row = dict[str, Any]
@@ -156,10 +157,28 @@ def _subscription(settings: Settings) -> str:
     with client:
         seen = SubscriptionKeeper(client, wish_of(settings)).look(now())
     if not seen.reference:
+        if _is_removed(settings):
+            raise _Worth("removed by an operator", "`epikrise subscription on` makes it again.")
         raise _Worth("the EHR has none of ours", "`epikrise serve` makes it, or `epikrise subscription on`.")
     if not seen.is_healthy:
         raise _Broken(f"{seen.reference} is {seen.state}", remedy="`epikrise serve` asks for it again each minute.")
     return f"{seen.reference} is active until {seen.end or 'further notice'}"
+
+
+def _is_removed(settings: Settings) -> bool:
+    from service.cli.following import REMOVED
+
+    kind, _, path = settings.store_url.partition(":///")
+    is_there = not kind.startswith("sqlite") or Path(path).is_file()
+    needed = key_ids(settings.store_url) if is_there else ()
+    if not needed:
+        return False
+    store = open_store(settings.store_url, open_keyring(settings.home, needed=needed))
+    try:
+        with store.read() as tx:
+            return our_subscription(tx).state == REMOVED
+    finally:
+        store.close()
 
 
 def _model(settings: Settings) -> str:

@@ -20,6 +20,7 @@ CHECK_SECONDS = 60.0
 LONGEST_PAUSE = 600.0
 ACTIVE = "active"
 REMOVED = "removed"
+UNKNOWN = "unknown"
 
 
 def keeper_of(installation: Installation) -> SubscriptionKeeper:
@@ -120,12 +121,14 @@ class Follower:
             kept = keeper.keep(now)
             told = keeper.ask(kept.reference) if installation.settings.ehr.subscribe == "backport" else None
         except EpikriseError as error:
-            failed = OurSubscription(reference=known.reference, state="unknown", error=error.code, at=now.isoformat())
+            failed = OurSubscription(reference=known.reference, state=UNKNOWN, error=error.code, at=now.isoformat())
             self._remember(failed)
             raise
         events = None if told is None else told.since_start
         kept = replace(kept, events=events)
-        self._remember(kept)
+        # "active" is kept only after what came before it was read: a poll that fails is due again the next time
+        is_back = kept.state == ACTIVE != known.state
+        self._remember(replace(kept, state=UNKNOWN) if is_back else kept)
         if told is not None and told.subscription == kept.reference:
             followed = catch_up_with(installation.world, installation.ehr, told, overlap=self._overlap)
             if followed.visits:
@@ -133,11 +136,15 @@ class Follower:
         # while it was not active nothing was counted; and a classic one never counts what it tells
         if told is None or (known.state, kept.state) != (ACTIVE, ACTIVE):
             self.poll()
+        if is_back:
+            self._remember(kept)
         return kept
 
     def _remember(self, known: OurSubscription) -> None:
+        """Unless an operator removed it while the EHR was asked."""
         with self._installation.store.begin() as tx:
-            keep_subscription(tx, known)
+            if our_subscription(tx).state != REMOVED:
+                keep_subscription(tx, known)
 
     @property
     def _overlap(self) -> timedelta:

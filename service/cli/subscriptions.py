@@ -1,5 +1,7 @@
 """``subscription``: our Subscription at the EHR."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Annotated
 
@@ -7,11 +9,12 @@ import typer
 
 from adapters.fhir.client import FhirClient
 from adapters.fhir.subscription import SubscriptionKeeper
-from service.bootstrap import ehr_client, now, open_sealed_store
+from service.bootstrap import ehr_client, now, open_existing_store
 from service.cli.following import REMOVED, wish_of
 from service.cli.output import print_json, print_rows, say
 from service.config import Settings, load_settings
 from service.errors import WrongSetting
+from service.ports import Store
 from service.subscriptions import OurSubscription, keep_subscription
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,9 +41,9 @@ def status(as_json: AsJson = False) -> None:
 def on(as_json: AsJson = False) -> None:
     """Make it now, or renew it; `epikrise serve` keeps it from then on."""
     settings = load_settings()
-    with _client(settings) as client:
+    with _existing_store(settings) as store, _client(settings) as client:
         kept = SubscriptionKeeper(client, wish_of(settings)).keep(now())
-    _remember(settings, kept, action="subscription_on")
+        _remember(store, kept, action="subscription_on")
     _show(kept, as_json)
 
 
@@ -48,10 +51,10 @@ def on(as_json: AsJson = False) -> None:
 def off(as_json: AsJson = False) -> None:
     """Remove it; `epikrise serve` does not make it again until `epikrise subscription on`."""
     settings = load_settings()
-    with _client(settings) as client:
+    with _existing_store(settings) as store, _client(settings) as client:
         removed = SubscriptionKeeper(client, wish_of(settings)).remove()
-    gone = OurSubscription(state=REMOVED, at=now().isoformat(timespec="seconds"))
-    _remember(settings, gone, action="subscription_off")
+        gone = OurSubscription(state=REMOVED, at=now().isoformat(timespec="seconds"))
+        _remember(store, gone, action="subscription_off")
     _show(gone, as_json)
     if not as_json:
         say(f"{removed} removed")
@@ -64,14 +67,20 @@ def _client(settings: Settings) -> FhirClient:
     return client
 
 
-def _remember(settings: Settings, known: OurSubscription, *, action: str) -> None:
-    _, store = open_sealed_store(settings)
+@contextmanager
+def _existing_store(settings: Settings) -> Iterator[Store]:
+    """Before the EHR is changed: what is done there must be kept here."""
+    _, store = open_existing_store(settings)
     try:
-        with store.begin() as tx:
-            keep_subscription(tx, known)
-            tx.audit("operator", action, detail=known.reference)
+        yield store
     finally:
         store.close()
+
+
+def _remember(store: Store, known: OurSubscription, *, action: str) -> None:
+    with store.begin() as tx:
+        keep_subscription(tx, known)
+        tx.audit("operator", action, detail=known.reference)
 
 
 def _show(known: OurSubscription, as_json: bool) -> None:

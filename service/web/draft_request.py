@@ -13,6 +13,7 @@ from adapters.fhir.client import FhirClient, escaped
 from service.bootstrap import Installation
 from service.errors import EhrRefused, EpikriseError, NotAllowed, NotFound, StoreUnavailable, UnusableInput
 from service.filing import find_case
+from service.following import read_visit
 from service.intake import understand_encounter
 from service.intake.identity import visit_key
 from service.intake.resource import member, members, text
@@ -112,10 +113,7 @@ def _from_ehr(installation: Installation, asked: dict[str, dict[str, Any]]) -> V
     ehr = installation.ehr
     if ehr is None:
         raise NotFound("the visit is not known here, and ehr.fhir_url is not set", remedy=_REMEDY)
-    encounter = _encounter(ehr, asked)
-    subject = text(member(encounter, "subject").get("reference"))
-    patient = _read(ehr, subject) if subject.startswith("Patient/") else None
-    return Visit(encounter=encounter, patient=patient, body=orjson.dumps(encounter), is_read=True)
+    return read_visit(ehr, _encounter(ehr, asked))
 
 
 def _encounter(ehr: FhirClient, asked: dict[str, dict[str, Any]]) -> Resource:

@@ -135,7 +135,9 @@ def _take_told(installation: Installation, document: Any, body: bytes, faults: S
 def _take_posted(installation: Installation, document: Any, body: bytes, header: MessageHeader | None) -> Followed:
     resources = resources_of(document)
     event = None if header is None else header.event
-    visits = visits_in(resources, body, event=event) or course_visits(installation.ehr, resources)
+    visits = visits_in(resources, body, event=event) or course_visits(
+        installation.ehr, resources, installation.world.rules.local
+    )
     if not visits and (told := read_notification(document)).kind:
         raise UnusableInput(
             f"this is the {told.kind} of a Subscription",

@@ -60,6 +60,8 @@ def test_it_is_put_on_looked_at_and_taken_off_cleanly(run: Run, sandbox_ehr: San
             code, gone = run("subscription", "off")
             assert (code, gone["state"], gone["reference"]) == (0, "removed", "")
             assert sandbox_ehr.count("Subscription") == 0
+            (looked,) = (row for row in run("doctor")[1] if row["check"] == "subscription")
+            assert looked["detail"] == "removed by an operator"
             assert Follower(service.installation).keep_subscription().state == "removed"
             assert sandbox_ehr.count("Subscription") == 0
             assert run("subscription", "on")[0] == 0
@@ -71,6 +73,12 @@ def test_where_there_is_none_a_sentence_says_so(run: Run) -> None:
     answer = CliRunner().invoke(app, ["subscription", "status"])
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert "the EHR has no Subscription of ours" in answer.stderr
+
+
+def test_without_an_installation_the_ehr_is_left_alone(run: Run, sandbox_ehr: SandboxEhr) -> None:
+    code, error = run("subscription", "on")
+    assert (code, sandbox_ehr.count("Subscription")) == (1, 0)
+    assert "no store in" in str(error)
 
 
 def test_where_none_is_wanted_the_command_says_what_to_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

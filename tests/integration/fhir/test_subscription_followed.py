@@ -1,19 +1,23 @@
 """Our own Subscription at a real server: what it tells, what it loses, and how it is kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from fhir_fixtures import Resource, SandboxEhr, a_visit
 from intake_service import Service, running_service
 
+from adapters.fhir.subscription import SubscriptionKeeper
 from adapters.sandbox.subscriptions import TOPIC
-from service.cli.following import Follower, keeper_of
+from service.cli.following import REMOVED, Follower, keeper_of
 from service.errors import EhrUnavailable
+from service.following import catch_up
 from service.model import CaseState, Event
-from service.subscriptions import our_subscription
+from service.subscriptions import OurSubscription, keep_subscription, our_subscription
 
 KEY = "KIS|F4711"
 
@@ -251,6 +255,23 @@ def test_a_course_told_together_with_another_visit_reaches_its_own(backport: Ser
     assert filed["Encounter/e1/Procedure/rt1"] is Event.RESULT
 
 
+@pytest.mark.parametrize(("zone", "events"), [("UTC", [Event.RESULT]), ("Europe/Berlin", [])])
+def test_the_day_of_a_course_without_a_visit_is_one_of_the_set_time_zone(
+    zone: str, events: list[Event], backport: Service, ward: SandboxEhr
+) -> None:
+    ward.put(encounter(status="in-progress", period={"start": "2026-03-10T08:00:00Z"}))
+    ward.settle()
+    nameless = {key: value for key, value in a_course(performedDateTime="2026-03-10").items() if key != "encounter"}
+    before = len(backport.kept())
+    ward.arm("lose_hook", method="HOOK", path="/hooks/", times=9)
+    ward.put(nameless)
+    ward.settle()
+    world, ehr = backport.installation.world, backport.installation.ehr
+    assert ehr is not None
+    catch_up(replace(world, rules=replace(world.rules, local=ZoneInfo(zone))), ehr, overlap=timedelta(0))
+    assert [stored.event for stored in backport.kept()[before:]] == events
+
+
 # ---------------------------------------------------------------- how it is kept
 
 
@@ -320,6 +341,37 @@ def test_what_the_ehr_asks_to_wait_is_waited_and_its_health_kept(backport: Servi
     with backport.installation.store.read() as tx:
         known = our_subscription(tx)
     assert (known.state, known.error, known.is_healthy) == ("unknown", "ehr_unavailable", False)
+
+
+def test_what_was_missed_is_read_though_the_first_tries_fail(backport: Service, ward: SandboxEhr) -> None:
+    (ours,) = subscriptions(ward)
+    ward.client.update({**ours, "status": "error"})
+    ward.put(another(1))
+    ward.settle()
+    for _ in range(2):  # the EHR has it requested, then active
+        ward.arm("unavailable", method="GET", path="/fhir/Encounter")
+        with pytest.raises(EhrUnavailable):
+            keep(backport)
+        ward.settle()
+    assert "KIS|F1" not in states(backport)
+    assert keep(backport) == "active"
+    assert states(backport)["KIS|F1"] is CaseState.DISCHARGED
+
+
+def test_one_that_an_operator_removes_while_the_ehr_is_asked_stays_removed(
+    backport: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = SubscriptionKeeper.ask
+
+    def meanwhile(keeper: SubscriptionKeeper, reference: str) -> object:
+        with backport.installation.store.begin() as tx:
+            keep_subscription(tx, OurSubscription(state=REMOVED))
+        return ask(keeper, reference)
+
+    monkeypatch.setattr(SubscriptionKeeper, "ask", meanwhile)
+    keep(backport)
+    with backport.installation.store.read() as tx:
+        assert our_subscription(tx).state == REMOVED
 
 
 def test_the_thread_of_serve_makes_it_and_ends(ward: SandboxEhr, tmp_path: Path) -> None:

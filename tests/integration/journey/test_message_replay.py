@@ -15,7 +15,8 @@ from service.rereading import Judge, judge, replay_message, replay_messages
 
 
 def by(journey: Journey) -> Judge:
-    return Judge(reader=journey.world.reader, authorities=journey.world.rules.authorities)
+    rules = journey.world.rules
+    return Judge(reader=journey.world.reader, authorities=rules.authorities, local=rules.local)
 
 
 def replay(journey: Journey, message_id: str) -> str:
