@@ -26,14 +26,14 @@ def open_message(store: Store, message_id: str, *, actor: str, action: str = "me
     return stored
 
 
-def check_actor(name: str, *, longest: int = _MOST) -> str:
-    """A person's name as the audit trail can hold it: 2 to ``longest`` printable characters, blanks folded.
+def check_actor(name: str) -> str:
+    """A person's name as the audit trail can hold it: 2 to 80 printable characters, blanks folded.
 
     Raises UnusableInput, without what was given.
     """
     told = " ".join(unicodedata.normalize("NFC", name).split())
-    if not 2 <= len(told) <= longest or not told.isprintable() or not any(each.isalpha() for each in told):
+    if not 2 <= len(told) <= _MOST or not told.isprintable() or not any(each.isalpha() for each in told):
         raise UnusableInput(
-            "the name of who acts", remedy=f"Give your name, 2 to {longest} characters: it stands in the audit trail."
+            "the name of who opens it", remedy=f"Give your name, 2 to {_MOST} characters: it stands in the audit trail."
         )
     return told

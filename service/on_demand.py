@@ -1,9 +1,8 @@
 """A physician asks for a draft now, from the EHR's button or at the command line."""
 
 from service import lifecycle
-from service.disclosure import check_actor
 from service.effects import note_start, take_effect
-from service.errors import NotAllowed
+from service.errors import NotAllowed, UnusableInput
 from service.model import Case, LetterKind
 from service.ports import MessageReader, Transaction
 from service.starting import decide_request
@@ -12,7 +11,6 @@ from service.visit import status_of
 from service.world import Rules
 
 _LONGEST_ACTOR = 200
-"""Characters; an EHR may name who asks by the address of a Practitioner."""
 
 
 def request_draft(
@@ -31,9 +29,11 @@ def request_draft(
     Raises:
         NotFound: there is no such case.
         NotAllowed: it is signed, held or failed, its visit was cancelled, or the rules switch its department off.
-        UnusableInput: ``actor`` is no name (:func:`check_actor`).
+        UnusableInput: no actor is given.
     """
-    who = check_actor(actor, longest=_LONGEST_ACTOR)
+    who = " ".join(actor.split())
+    if not who or len(who) > _LONGEST_ACTOR:
+        raise UnusableInput("actor", remedy="Say who asks for the draft, in at most 200 characters.")
     case = tx.case(case_id)
     consequence = lifecycle.request_draft(case, status_of(tx.turns_of(case.id)))
     if consequence.case.generation == case.generation:
