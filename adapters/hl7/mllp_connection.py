@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
         self._heard_at = self._host.now
         if refusal is not None:
             self._refuse(b"", AckError(code="207", location="", text=refusal))
-            self._leave(1.0)
+            # over TLS, too, its message is waited for: sent to a closed socket it would reset the refusal away
+            self._leave(1.0, awaits_message=True)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._host.now
@@ -95,7 +96,7 @@ class Connection(asyncio.Protocol):
             return
         if self._drains_until is not None:
             self._frames.feed(data)
-            if self._is_secured() and not self._frames.is_overrun:
+            if self._is_secured() and not (self._frames.is_overrun or self._frames.is_inside):
                 self._close()
             return
         was_inside = self._frames.is_inside
@@ -312,7 +313,7 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
-    def _leave(self, seconds: float) -> None:
+    def _leave(self, seconds: float, *, awaits_message: bool = False) -> None:
         """Read and drop what the peer still sends: closing with unread bytes would reset the connection, and the
         refusal with it. Over TLS the message's end is enough."""
         if self._transport is None:
@@ -321,7 +322,7 @@ class Connection(asyncio.Protocol):
         self._drains_until = self._host.now + seconds
         if not self._is_read:
             self._resume()
-        if self._has_ended or (self._is_secured() and not self._frames.is_overrun):
+        if self._has_ended or (self._is_secured() and not self._frames.is_overrun and not awaits_message):
             self._close()
         elif not self._is_secured():
             self._transport.write_eof()
