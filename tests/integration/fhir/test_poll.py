@@ -74,6 +74,7 @@ def test_a_page_that_fails_leaves_the_cursor_and_the_next_poll_files_only_the_re
     with pytest.raises(StoreUnavailable):
         poll(polling)
     polling.store.is_away = False
+    assert cursor(polling) == before
     ward.arm("unavailable", method="GET", path="/fhir/Procedure")
     with pytest.raises(EhrUnavailable):
         poll(polling)  # a crash after the Encounters, before the Procedures

@@ -75,7 +75,8 @@ def test_a_peer_that_trickles_its_message_loses_its_place_and_is_told(kept_store
                 break
         assert time.monotonic() - began < 3
         answer = peer.answer()
-        assert answer["MSA"][1:3] == ["AR", "SLOW"] or answer["MSA"][2] == ""
+        assert answer["MSA"][1] == "AR"
+        assert answer["MSA"][2] in ("", "SLOW")  # as much of MSH-10 as had come
         assert "too long" in answer["ERR"][8]
         peer.end()
         assert peer.is_closed()

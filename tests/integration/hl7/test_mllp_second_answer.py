@@ -134,7 +134,7 @@ def test_what_a_foreign_listener_does_with_the_second_answer(
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         bodies = [message(control_id="1", accept="AL", application="AL"), message(control_id="2")]
-        told = list(send(bodies, "127.0.0.1", server.getsockname()[1], timeout=0.3))
+        told = list(send(bodies, "127.0.0.1", server.getsockname()[1], timeout=2.0))
         thread.join(5)
     assert (told[0].application.code if told[0].application else "") == expected[0]
     assert [each.code for each in told] == ["CA", expected[1]]

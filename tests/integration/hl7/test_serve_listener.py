@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,15 @@ def test_the_service_takes_a_new_certificate_on_sighup_and_goes_on(tmp_path: Pat
         assert [ack.code for ack in send([message()], *address, tls=tls)] == ["AA"]
         authority.issue("listener")
         process.send_signal(signal.SIGHUP)
+        log = tmp_path / "home" / "logs" / "serve.log"
+        wait_for_word(log, "mllp_certificate_taken")  # before any connection could have looked at the file
         assert [ack.code for ack in send([message(control_id="M2")], *address, tls=tls)] == ["AA"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    assert "mllp_certificate_taken" in (tmp_path / "home" / "logs" / "serve.log").read_text(encoding="utf-8")
+
+
+def wait_for_word(log: Path, word: str) -> None:
+    deadline = time.monotonic() + 30
+    while word not in log.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline, f"{word} was never logged"
+        time.sleep(0.05)

@@ -46,8 +46,3 @@ def tell(
 
 def _time(minute: int) -> str:
     return (_BEGIN + timedelta(minutes=minute)).strftime("%Y%m%d%H%M%S")
-
-
-def identifier(body: bytes) -> str:
-    """MSH-10."""
-    return body.split(b"\r", 1)[0].split(b"|")[9].decode()
